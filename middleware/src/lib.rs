@@ -1,0 +1,1 @@
+//! Tower layers between a verified caller and a signed request.

@@ -1,0 +1,5 @@
+//! The doubles, seen from outside by clients that nobody here wrote.
+
+mod idp;
+mod oracle;
+mod sts;

@@ -1,0 +1,4 @@
+//! Real counterparts, pinned by lock file and prepared by `tests/run`.
+
+mod botocore;
+mod moto;

@@ -1,0 +1,34 @@
+//! Where `tests/run` put the counterparts.
+
+use std::path::PathBuf;
+
+/// The Python interpreter of one of the environments under `tests/peers/python`.
+pub fn python(environment: &str) -> PathBuf {
+    prepared("COUNTERSIGN_PYTHON")
+        .join(environment)
+        .join("bin/python")
+}
+
+/// The Node.js that the npm lock file pins.
+pub fn node() -> PathBuf {
+    prepared("COUNTERSIGN_NODE")
+}
+
+/// The folder that holds `node_modules`, installed from `tests/peers/npm`.
+pub fn npm() -> PathBuf {
+    prepared("COUNTERSIGN_NPM")
+}
+
+/// Debian's Chromium.
+pub fn chromium() -> PathBuf {
+    prepared("COUNTERSIGN_CHROMIUM")
+}
+
+fn prepared(variable: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) => path.into(),
+        None => {
+            panic!("{variable} is not set: this suite runs through `./tests/run --only peers` (or browser)")
+        }
+    }
+}
