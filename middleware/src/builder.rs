@@ -1,0 +1,75 @@
+//! The layers as methods of tower's `ServiceBuilder`.
+
+use tower::{ServiceBuilder, layer::util::Stack};
+
+/// Adds this crate's layers to [`ServiceBuilder`], so that a stack reads like a sentence.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use countersign::{identity::{Issuer, Verifier}, proof::Identity, ServiceBuilderExt};
+/// use tower::ServiceBuilder;
+///
+/// let verifier = Verifier::builder()
+///     .trust(Issuer::new("https://login.example.com", "https://api.example.com"))
+///     .build()?;
+/// let stack = ServiceBuilder::new().respond().verify_identity_for_router(verifier);
+/// let app: Router = Router::new()
+///     .route("/", get(|caller: Identity| async move { caller.subject().to_owned() }))
+///     .layer(stack);
+/// # Ok::<(), countersign::identity::ConfigError>(())
+/// ```
+pub trait ServiceBuilderExt<L>: Sized {
+    /// Turns errors into responses, in OAuth's format.
+    ///
+    /// See [`respond`](crate::respond).
+    #[cfg(feature = "respond")]
+    fn respond(self) -> ServiceBuilder<Stack<crate::respond::RespondLayer, L>>;
+
+    /// Turns errors into responses, in a format of one's own.
+    #[cfg(feature = "respond")]
+    fn respond_with<R>(self, respond: R) -> ServiceBuilder<Stack<crate::respond::RespondLayer<R>, L>>;
+
+    /// Verifies who is calling, and carries the proof in the request's type.
+    ///
+    /// See [`identity`](crate::identity).
+    #[cfg(feature = "identity")]
+    fn verify_identity(
+        self,
+        verifier: crate::identity::Verifier,
+    ) -> ServiceBuilder<Stack<crate::identity::VerifyIdentityLayer, L>>;
+
+    /// Verifies who is calling, and leaves the proof in the extensions.
+    #[cfg(feature = "identity")]
+    fn verify_identity_for_router(
+        self,
+        verifier: crate::identity::Verifier,
+    ) -> ServiceBuilder<Stack<crate::identity::VerifyIdentityForRouterLayer, L>>;
+}
+
+impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
+    #[cfg(feature = "respond")]
+    fn respond(self) -> ServiceBuilder<Stack<crate::respond::RespondLayer, L>> {
+        self.layer(crate::respond::RespondLayer::new())
+    }
+
+    #[cfg(feature = "respond")]
+    fn respond_with<R>(self, respond: R) -> ServiceBuilder<Stack<crate::respond::RespondLayer<R>, L>> {
+        self.layer(crate::respond::RespondLayer::with(respond))
+    }
+
+    #[cfg(feature = "identity")]
+    fn verify_identity(
+        self,
+        verifier: crate::identity::Verifier,
+    ) -> ServiceBuilder<Stack<crate::identity::VerifyIdentityLayer, L>> {
+        self.layer(crate::identity::VerifyIdentityLayer::new(verifier))
+    }
+
+    #[cfg(feature = "identity")]
+    fn verify_identity_for_router(
+        self,
+        verifier: crate::identity::Verifier,
+    ) -> ServiceBuilder<Stack<crate::identity::VerifyIdentityForRouterLayer, L>> {
+        self.layer(crate::identity::VerifyIdentityLayer::new(verifier).for_router())
+    }
+}

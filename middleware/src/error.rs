@@ -1,0 +1,170 @@
+//! What can go wrong, as one opaque type.
+//!
+//! An [`Error`] says what happened in three ways: its [`Kind`] for programs, its `Display` for an operator
+//! (one clause, no claim, no token), and its [`source`](std::error::Error::source) for whoever digs. What the
+//! *caller* is told is decided elsewhere, in [`respond`](crate::respond), from the kind alone.
+//!
+//! ```
+//! use countersign::Kind;
+//!
+//! assert!(Kind::IssuerUnavailable.is_retryable());
+//! assert!(!Kind::ExpiredToken.is_retryable());
+//! ```
+
+use std::{fmt, time::Duration};
+
+/// Any error, as tower's own layers hand it on.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a layer of this crate refused, and why.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    what: &'static str,
+    source: Option<BoxError>,
+    retry_after: Option<Duration>,
+    scopes: Vec<String>,
+}
+
+/// The kinds of refusal. Each says what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The request carries no bearer token.
+    ///
+    /// Action: the caller signs in where the challenge's `resource_metadata` points.
+    NoToken,
+    /// The request carries several tokens, or something that cannot be one.
+    ///
+    /// Action: the caller sends exactly one `Authorization: Bearer …` header within the size limit.
+    MalformedCredentials,
+    /// The token was good once.
+    ///
+    /// Action: the caller refreshes it or signs in again.
+    ExpiredToken,
+    /// The token was not issued for this service by somebody it trusts, or was revoked.
+    ///
+    /// Action: the caller asks for a token with this service's audience; the operator's log has the reason.
+    UnacceptableToken,
+    /// The token is good but grants too little.
+    ///
+    /// Action: the caller asks for a token with the scopes that the challenge names.
+    InsufficientScope,
+    /// The issuer's keys, or its introspection endpoint, cannot be reached, and the token cannot be judged
+    /// without them.
+    ///
+    /// Action: the caller tries again; the operator checks the way to the issuer.
+    IssuerUnavailable,
+    /// A handler asked for an identity where no layer establishes one.
+    ///
+    /// Action: the service's author puts `VerifyIdentity` or `TrustIdentity` around the route.
+    NotVerified,
+}
+
+impl Kind {
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_retryable(self) -> bool {
+        match self {
+            Self::IssuerUnavailable => true,
+            Self::NoToken
+            | Self::MalformedCredentials
+            | Self::ExpiredToken
+            | Self::UnacceptableToken
+            | Self::InsufficientScope
+            | Self::NotVerified => false,
+        }
+    }
+}
+
+impl Error {
+    /// `what` is one lower-case clause for the operator, without anything that the caller sent.
+    pub(crate) fn new(kind: Kind, what: &'static str) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            what,
+            source: None,
+            retry_after: None,
+            scopes: Vec::new(),
+        }))
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
+        self
+    }
+
+    pub(crate) fn with_scopes(mut self, scopes: Vec<String>) -> Self {
+        self.0.scopes = scopes;
+        self
+    }
+
+    /// For programs.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Whether the same request may succeed later without anybody changing anything: what a retry policy asks.
+    pub fn is_retryable(&self) -> bool {
+        self.kind().is_retryable()
+    }
+
+    /// When to try again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The smallest set of scopes that would do; empty unless the kind is [`Kind::InsufficientScope`].
+    pub fn scopes(&self) -> &[String] {
+        &self.0.scopes
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("what", &self.0.what)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.what)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.source {
+            Some(source) => Some(&**source),
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn display_is_the_clause_without_its_source() {
+        let error = Error::new(Kind::IssuerUnavailable, "the issuer's keys cannot be fetched")
+            .with_source("connection refused")
+            .with_retry_after(Duration::from_secs(5));
+        assert_eq!(error.to_string(), "the issuer's keys cannot be fetched");
+        assert_eq!(
+            error.source().map(ToString::to_string).as_deref(),
+            Some("connection refused")
+        );
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
+    }
+}

@@ -1,0 +1,106 @@
+//! The `Authorization` header (RFC 6750, section 2.1). Tokens in the query or in a form are not looked at.
+
+use crate::error::{Error, Kind};
+use http::{HeaderMap, header::AUTHORIZATION};
+
+/// AWS STS takes no longer token, and no issuer needs one.
+pub(super) const MAX_TOKEN: usize = 20_000;
+
+/// The one bearer token of a request.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Err(no_token());
+    };
+    if values.next().is_some() {
+        return Err(malformed("the request has several authorization headers"));
+    }
+    let value = value
+        .to_str()
+        .map_err(|_| malformed("the authorization header is not plain text"))?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        // Another scheme is no credential here, as if nothing had been sent.
+        return Err(no_token());
+    }
+    let token = token.trim_matches(' ');
+    if token.len() > MAX_TOKEN {
+        return Err(malformed("the bearer token is too long"));
+    }
+    if !is_b64token(token) {
+        return Err(malformed(
+            "the authorization header does not carry exactly one bearer token",
+        ));
+    }
+    Ok(token)
+}
+
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    !body.is_empty()
+        && body.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+        })
+}
+
+fn no_token() -> Error {
+    Error::new(Kind::NoToken, "the request carries no bearer token")
+}
+
+fn malformed(what: &'static str) -> Error {
+    Error::new(Kind::MalformedCredentials, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn outcome(values: &[&[u8]]) -> Result<String, Kind> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        bearer(&headers).map(str::to_owned).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn one_token_whatever_the_case_of_the_scheme() {
+        for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+            assert_eq!(
+                outcome(&[format!("{scheme} a.b-c_d~e+f/g==").as_bytes()]).unwrap(),
+                "a.b-c_d~e+f/g=="
+            );
+        }
+        assert_eq!(outcome(&[b"Bearer   spaced  "]).unwrap(), "spaced");
+    }
+
+    #[test]
+    fn another_scheme_is_no_token() {
+        let cases: &[&[&[u8]]] = &[&[], &[b"Basic YTpi"], &[b""], &[b"Bearerx abc"]];
+        for values in cases {
+            assert_eq!(outcome(values), Err(Kind::NoToken), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn several_or_unreadable_ones_are_malformed() {
+        let long = format!("Bearer {}", "x".repeat(MAX_TOKEN + 1));
+        let cases: &[&[&[u8]]] = &[
+            &[b"Bearer a", b"Bearer b"],
+            &[b"Bearer a", b"Basic b"],
+            &[b"Bearer"],
+            &[b"Bearer "],
+            &[b"Bearer a b"],
+            &[b"Bearer a, Bearer b"],
+            &[b"Bearer \xff"],
+            &[b"Bearer =="],
+            &[b"Bearer a=b"],
+            &[long.as_bytes()],
+        ];
+        for values in cases {
+            assert_eq!(outcome(values), Err(Kind::MalformedCredentials), "{values:?}");
+        }
+    }
+}

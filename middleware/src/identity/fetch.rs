@@ -1,0 +1,323 @@
+//! Fetching an issuer's documents, without trusting them to be small, quick or where they say they are.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{
+        Client,
+        connect::{
+            HttpConnector,
+            dns::{GaiResolver, Name},
+        },
+    },
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs::default_provider,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tower_service::Service;
+use url::{Host, Url};
+
+/// Larger than any key set or discovery document.
+const MAX_DOCUMENT: usize = 256 * 1024;
+/// For the whole of a fetch, connecting included.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where a fetch may go besides public addresses over https.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reach {
+    /// Plain http, and only to this machine.
+    pub(super) loopback: bool,
+    /// Addresses of private networks.
+    pub(super) private: bool,
+}
+
+/// A client for one issuer.
+#[derive(Clone, Debug)]
+pub(super) struct Fetcher {
+    client: Client<HttpsConnector<HttpConnector<Guarded>>, Full<Bytes>>,
+    reach: Reach,
+}
+
+/// Resolves names, and drops the addresses that are out of reach.
+#[derive(Clone, Debug)]
+pub(super) struct Guarded {
+    resolver: GaiResolver,
+    reach: Reach,
+}
+
+impl Fetcher {
+    /// `authorities` is a PEM bundle to trust instead of the system's.
+    pub(super) fn new(reach: Reach, authorities: Option<&[u8]>) -> Result<Self, String> {
+        let roots = authorities.map_or_else(system_roots, bundled_roots)?;
+        let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut http = HttpConnector::new_with_resolver(Guarded {
+            resolver: GaiResolver::new(),
+            reach,
+        });
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(TIMEOUT));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_timer(TokioTimer::new())
+            .build(https);
+        Ok(Self { client, reach })
+    }
+
+    /// Gets a JSON document; with it how long it may be kept, where the answer says so.
+    pub(super) async fn document(&self, url: &Url) -> Result<(Bytes, Option<Duration>), String> {
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(url.as_str())
+            .header(header::ACCEPT, "application/json, application/jwk-set+json")
+            .body(Full::default())
+            .map_err(|error| error.to_string())?;
+        let response = self.send(url, request).await?;
+        Ok((response.body().clone(), max_age(&response)))
+    }
+
+    /// Posts a form.
+    pub(super) async fn post(&self, url: &Url, request: Request<Full<Bytes>>) -> Result<Bytes, String> {
+        self.send(url, request).await.map(Response::into_body)
+    }
+
+    async fn send(&self, url: &Url, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
+        self.reach.check(url)?;
+        match tokio::time::timeout(TIMEOUT, self.exchange(request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(format!("no complete answer within {} s", TIMEOUT.as_secs())),
+        }
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| chain(&error))?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(format!(
+                "answered {status}: redirects are not followed, name the final address"
+            ));
+        }
+        if !status.is_success() {
+            return Err(format!("answered {status}"));
+        }
+        let (parts, body) = response.into_parts();
+        match Limited::new(body, MAX_DOCUMENT).collect().await {
+            Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(format!("answered more than {MAX_DOCUMENT} bytes"))
+            }
+            Err(error) => Err(chain(&*error)),
+        }
+    }
+}
+
+impl Reach {
+    /// Judges a URL by what it says. Names are judged again by what they resolve to.
+    pub(super) fn check(self, url: &Url) -> Result<(), String> {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(Host::Domain("localhost")) => Some(IpAddr::from([127, 0, 0, 1])),
+            Some(Host::Domain(_)) => None,
+            None => return Err("the address has no host".to_owned()),
+        };
+        match url.scheme() {
+            "https" => {}
+            "http" if self.loopback && address.is_some_and(|address| address.is_loopback()) => {}
+            _ => return Err(format!("{} is not https", url.origin().ascii_serialization())),
+        }
+        match address {
+            Some(address) if !self.allows(address) => Err(format!("{address} is a private address")),
+            _ => Ok(()),
+        }
+    }
+
+    fn allows(self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        if address.is_loopback() {
+            self.loopback
+        } else {
+            self.private || is_public(address)
+        }
+    }
+}
+
+impl Service<Name> for Guarded {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    // Once per connection, not per request.
+    type Future = BoxFuture<'static, Result<Self::Response, io::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        self.resolver.poll_ready(cx)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let reach = self.reach;
+        let resolving = self.resolver.call(name);
+        Box::pin(async move {
+            let reachable: Vec<_> = resolving
+                .await?
+                .filter(|address| reach.allows(address.ip()))
+                .collect();
+            if reachable.is_empty() {
+                return Err(io::Error::other("the name resolves to private addresses only"));
+            }
+            Ok(reachable.into_iter())
+        })
+    }
+}
+
+/// `max-age` of `Cache-Control`.
+fn max_age(response: &Response<Bytes>) -> Option<Duration> {
+    let control = response.headers().get(header::CACHE_CONTROL)?.to_str().ok()?;
+    let directive = control
+        .split(',')
+        .find_map(|directive| directive.trim().strip_prefix("max-age="))?;
+    directive.parse().ok().map(Duration::from_secs)
+}
+
+fn system_roots() -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    Ok(roots)
+}
+
+fn bundled_roots(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| format!("the CA bundle is not PEM: {error}"))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("the CA bundle holds a bad certificate: {error}"))?;
+    }
+    if roots.is_empty() {
+        Err("the CA bundle holds no certificate".to_owned())
+    } else {
+        Ok(roots)
+    }
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            let carrier_grade_nat = a == 100 && (64..128).contains(&b);
+            let benchmarking = a == 198 && (b == 18 || b == 19);
+            !(v4.is_private()
+                || v4.is_link_local()
+                || v4.is_loopback()
+                || v4.is_unspecified()
+                || v4.is_broadcast()
+                || v4.is_multicast()
+                || v4.is_documentation()
+                || carrier_grade_nat
+                || benchmarking
+                || a == 0
+                || a >= 240)
+        }
+        IpAddr::V6(v6) => {
+            let [first, ..] = v6.segments();
+            // Global unicast is 2000::/3; the documentation prefix lies inside it.
+            first & 0xe000 == 0x2000 && !(first == 0x2001 && v6.segments()[1] == 0x0db8)
+        }
+    }
+}
+
+/// An error with everything below it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        below = source.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(reach: Reach, url: &str) -> bool {
+        reach.check(&Url::parse(url).unwrap()).is_ok()
+    }
+
+    #[test]
+    fn only_https_and_loopback() {
+        let (none, loopback) = (
+            Reach::default(),
+            Reach {
+                loopback: true,
+                private: false,
+            },
+        );
+        assert!(check(none, "https://login.example.com/keys"));
+        assert!(!check(none, "http://login.example.com/keys"));
+        assert!(!check(none, "http://127.0.0.1:1/keys") && !check(none, "https://[::1]/keys"));
+        assert!(check(loopback, "http://127.0.0.1:1/keys") && check(loopback, "http://localhost/keys"));
+        assert!(!check(loopback, "http://10.0.0.1/keys") && !check(loopback, "ftp://127.0.0.1/keys"));
+    }
+
+    #[test]
+    fn private_addresses_only_where_allowed() {
+        let private = Reach {
+            loopback: false,
+            private: true,
+        };
+        for address in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "[fd00::1]",
+            "[fe80::1]",
+            "[::ffff:10.0.0.1]",
+            "[::]",
+            "[64:ff9b::a00:1]",
+        ] {
+            let url = format!("https://{address}/");
+            assert!(!check(Reach::default(), &url), "{address}");
+            assert!(check(private, &url), "{address}");
+        }
+        assert!(!check(private, "https://127.0.0.1/") && !check(private, "https://[::ffff:127.0.0.1]/"));
+        assert!(
+            check(Reach::default(), "https://1.1.1.1/") && check(Reach::default(), "https://[2606:4700::1]/")
+        );
+    }
+
+    #[test]
+    fn a_bundle_without_certificates_is_refused() {
+        assert!(Fetcher::new(Reach::default(), Some(b"not pem")).is_err());
+    }
+}

@@ -1,0 +1,61 @@
+use secrecy::SecretString;
+use std::{fmt, sync::Arc, time::SystemTime};
+
+/// Short-lived AWS credentials: the fact that `AssumeRole` and `ServiceCredentials` establish.
+///
+/// Cloning them is cheap. `Debug` shows the access key id, which is no secret, and nothing else that is.
+#[derive(Clone)]
+pub struct AwsCredentials(Arc<Parts>);
+
+struct Parts {
+    access_key_id: String,
+    secret_access_key: SecretString,
+    session_token: Option<SecretString>,
+    expires: Option<SystemTime>,
+}
+
+impl AwsCredentials {
+    #[cfg_attr(not(test), expect(dead_code, reason = "`AssumeRole` will make them"))]
+    pub(crate) fn new(
+        access_key_id: String,
+        secret_access_key: SecretString,
+        session_token: Option<SecretString>,
+        expires: Option<SystemTime>,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            access_key_id,
+            secret_access_key,
+            session_token,
+            expires,
+        }))
+    }
+
+    /// The name of the key, as CloudTrail shows it.
+    pub fn access_key_id(&self) -> &str {
+        &self.0.access_key_id
+    }
+
+    /// The key.
+    pub fn secret_access_key(&self) -> &SecretString {
+        &self.0.secret_access_key
+    }
+
+    /// What proves that the key is a session's; `None` for keys that last.
+    pub fn session_token(&self) -> Option<&SecretString> {
+        self.0.session_token.as_ref()
+    }
+
+    /// When they end; `None` for keys that last.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.0.expires
+    }
+}
+
+impl fmt::Debug for AwsCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsCredentials")
+            .field("access_key_id", &self.0.access_key_id)
+            .field("expires", &self.0.expires)
+            .finish_non_exhaustive()
+    }
+}

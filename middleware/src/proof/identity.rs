@@ -1,0 +1,122 @@
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use std::{fmt, sync::Arc, time::SystemTime};
+
+/// Who is calling: the fact that `VerifyIdentity` and `TrustIdentity` establish.
+///
+/// Cloning it is cheap. `Debug` shows issuer and subject, never the claims or the token.
+///
+/// ```
+/// use countersign::proof::Identity;
+///
+/// fn is_admin(caller: &Identity) -> bool {
+///     caller.has_scope("admin")
+///         || caller
+///             .claim("groups")
+///             .and_then(|groups| groups.as_array())
+///             .is_some_and(|groups| groups.iter().any(|group| group == "admins"))
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Identity(Arc<IdentityParts>);
+
+/// What an identity is made of.
+pub(crate) struct IdentityParts {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) actors: Vec<Actor>,
+    pub(crate) token: Option<SecretString>,
+    pub(crate) expires: Option<SystemTime>,
+    pub(crate) honoured_until: Option<SystemTime>,
+}
+
+/// Somebody who acts for the subject: one link of an `act` claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    pub(crate) issuer: Option<String>,
+    pub(crate) subject: String,
+}
+
+impl Identity {
+    #[cfg_attr(
+        not(any(feature = "identity", test)),
+        expect(dead_code, reason = "only `identity` makes one")
+    )]
+    pub(crate) fn new(parts: IdentityParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Who vouches for the subject: the token's `iss`.
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// Who it is, unique within the issuer: the token's `sub`.
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// Everything the issuer said.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.0.claims
+    }
+
+    /// One thing the issuer said.
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.0.claims.get(name)
+    }
+
+    /// What was granted: the members of `scope` or `scp`.
+    pub fn scopes(&self) -> &[String] {
+        &self.0.scopes
+    }
+
+    /// Whether `scope` was granted.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.0.scopes.iter().any(|granted| granted == scope)
+    }
+
+    /// Who acts for the subject, the current actor first; empty when the subject acts in person.
+    pub fn actors(&self) -> &[Actor] {
+        &self.0.actors
+    }
+
+    /// The token itself, for the layers that exchange it. `None` where `TrustIdentity` was given none.
+    pub fn token(&self) -> Option<&SecretString> {
+        self.0.token.as_ref()
+    }
+
+    /// When it ends. `None` where `TrustIdentity` was given no end.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.0.expires
+    }
+
+    /// Whether it has ended by `now`, the issuer's leeway included.
+    pub fn is_over(&self, now: SystemTime) -> bool {
+        self.0.honoured_until.is_some_and(|end| now >= end)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("issuer", &self.0.issuer)
+            .field("subject", &self.0.subject)
+            .field("expires", &self.0.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Actor {
+    /// The actor's own issuer, where the token names one.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// Who it is.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+}

@@ -1,0 +1,51 @@
+//! What has been established about a request, carried in its type.
+//!
+//! A request on its way out is a `Request<Carry<P, B>>`: `B` is its body, `P` the **proof** of what the layers
+//! it went through established. A layer that needs a fact asks for it by trait bound, `P: Proves<AwsRole>`, and
+//! a layer that establishes one calls its inner service with a longer proof, [`WithRole<P>`](WithRole). A layer
+//! in the wrong place does not compile.
+//!
+//! | fact | established by | stage |
+//! |---|---|---|
+//! | [`Identity`] | `VerifyIdentity` or `TrustIdentity` | [`Authenticated`] |
+//! | [`UpstreamTokens`] | `ResolveTokens` | [`WithTokens`] |
+//! | [`AwsRole`] | `SelectRole` | [`WithRole`] |
+//! | [`AwsCredentials`] | `AssumeRole` or `ServiceCredentials` | [`WithCredentials`] |
+//!
+//! Facts and stages have no public constructor, and [`Proves`] cannot be implemented elsewhere: outside this
+//! crate nobody makes a proof, so holding one means that the layer ran.
+//!
+//! ```
+//! use countersign::proof::{Carry, Identity, Proves};
+//! use http::Request;
+//!
+//! /// Compiles only behind a layer that establishes who is calling.
+//! fn greet<P: Proves<Identity>, B>(request: &Request<Carry<P, B>>) -> String {
+//!     format!("hello {}", request.body().proof().fact().subject())
+//! }
+//! ```
+//!
+//! Layers that keep the body's type (timeouts, limits, traces, headers) go in between unchanged. A layer that
+//! changes it goes outside, or uses [`Carry::map_body`].
+
+mod attach;
+mod carry;
+mod credentials;
+mod identity;
+mod operation;
+mod role;
+mod stages;
+mod tokens;
+
+#[cfg(any(feature = "identity", test))]
+pub(crate) use self::identity::IdentityParts;
+pub use self::{
+    attach::ForwardHeaders,
+    carry::Carry,
+    credentials::AwsCredentials,
+    identity::{Actor, Identity},
+    operation::{Operation, Tool},
+    role::AwsRole,
+    stages::{Authenticated, NoCaller, Proves, Stage, WithCredentials, WithRole, WithTokens},
+    tokens::{UpstreamToken, UpstreamTokens},
+};

@@ -1,0 +1,286 @@
+use super::{AwsCredentials, AwsRole, Identity, Operation, UpstreamTokens};
+use crate::clock::Clock;
+use std::sync::Arc;
+
+/// A proof: what has been established so far.
+///
+/// Facts that a layer must have are asked for with [`Proves`]; the ones below may be missing.
+pub trait Stage: sealed::Sealed {
+    /// What the call is about, where somebody [said so](Authenticated::about).
+    fn operation(&self) -> Option<&Operation>;
+
+    /// The caller's tokens at other providers, where `ResolveTokens` ran.
+    fn upstream_tokens(&self) -> Option<&UpstreamTokens>;
+}
+
+/// This proof establishes `T`.
+#[diagnostic::on_unimplemented(
+    message = "no layer outside this one establishes `{T}`",
+    label = "needs a layer that establishes `{T}` first",
+    note = "order: `VerifyIdentity`, `ResolveTokens`, `SelectRole`, `AssumeRole`, `SignRequest`, then `Transmit`"
+)]
+pub trait Proves<T>: Stage {
+    /// What was established.
+    fn fact(&self) -> &T;
+}
+
+/// The caller is known: the first proof on a request's way in, and the start of every call on its way out.
+///
+/// `VerifyIdentity` and `TrustIdentity` put it into the request's extensions. A handler takes it from there (or
+/// by extractor) and [attaches](Self::attach) it to the requests it makes for that caller.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    pub(super) identity: Identity,
+    pub(super) operation: Option<Operation>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// A call that nobody in particular makes, such as a health probe. It proves nothing about a person.
+///
+/// ```
+/// use countersign::proof::{ForwardHeaders, NoCaller};
+/// use http::Request;
+///
+/// let probe = NoCaller::attach(Request::new("ping"), &ForwardHeaders::default());
+/// assert_eq!(probe.body().body(), &"ping");
+/// ```
+#[derive(Clone, Debug)]
+pub struct NoCaller(());
+
+/// The caller's tokens at other providers are known as well.
+#[derive(Clone, Debug)]
+pub struct WithTokens<P> {
+    previous: P,
+    tokens: UpstreamTokens,
+}
+
+/// The role to act in is known as well. Credentials made before it was are not forwarded.
+#[derive(Clone, Debug)]
+pub struct WithRole<P> {
+    previous: P,
+    role: AwsRole,
+}
+
+/// There are credentials to sign with as well.
+#[derive(Clone, Debug)]
+pub struct WithCredentials<P> {
+    previous: P,
+    credentials: AwsCredentials,
+}
+
+impl Authenticated {
+    #[cfg_attr(
+        not(any(feature = "identity", test)),
+        expect(dead_code, reason = "only `identity` makes one")
+    )]
+    pub(crate) fn new(identity: Identity, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            identity,
+            operation: None,
+            clock,
+        }
+    }
+
+    /// Who is calling.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The same proof, for a call that is about `operation`.
+    #[must_use]
+    pub fn about(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+}
+
+impl NoCaller {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
+macro_rules! stage_constructor {
+    ($stage:ident, $field:ident: $fact:ty, $layer:literal) => {
+        impl<P> $stage<P> {
+            #[cfg_attr(not(test), expect(dead_code, reason = $layer))]
+            pub(crate) fn new(previous: P, $field: $fact) -> Self {
+                Self { previous, $field }
+            }
+        }
+    };
+}
+
+stage_constructor!(WithTokens, tokens: UpstreamTokens, "`ResolveTokens` will make it");
+stage_constructor!(WithRole, role: AwsRole, "`SelectRole` will make it");
+stage_constructor!(WithCredentials, credentials: AwsCredentials, "`AssumeRole` will make it");
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+impl sealed::Sealed for Authenticated {}
+impl sealed::Sealed for NoCaller {}
+impl<P> sealed::Sealed for WithTokens<P> {}
+impl<P> sealed::Sealed for WithRole<P> {}
+impl<P> sealed::Sealed for WithCredentials<P> {}
+
+impl Stage for Authenticated {
+    fn operation(&self) -> Option<&Operation> {
+        self.operation.as_ref()
+    }
+    fn upstream_tokens(&self) -> Option<&UpstreamTokens> {
+        None
+    }
+}
+
+impl Stage for NoCaller {
+    fn operation(&self) -> Option<&Operation> {
+        None
+    }
+    fn upstream_tokens(&self) -> Option<&UpstreamTokens> {
+        None
+    }
+}
+
+impl<P: Stage> Stage for WithTokens<P> {
+    fn operation(&self) -> Option<&Operation> {
+        self.previous.operation()
+    }
+    fn upstream_tokens(&self) -> Option<&UpstreamTokens> {
+        Some(&self.tokens)
+    }
+}
+
+impl<P: Stage> Stage for WithRole<P> {
+    fn operation(&self) -> Option<&Operation> {
+        self.previous.operation()
+    }
+    fn upstream_tokens(&self) -> Option<&UpstreamTokens> {
+        self.previous.upstream_tokens()
+    }
+}
+
+impl<P: Stage> Stage for WithCredentials<P> {
+    fn operation(&self) -> Option<&Operation> {
+        self.previous.operation()
+    }
+    fn upstream_tokens(&self) -> Option<&UpstreamTokens> {
+        self.previous.upstream_tokens()
+    }
+}
+
+impl Proves<Identity> for Authenticated {
+    fn fact(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+impl<P: Stage> Proves<UpstreamTokens> for WithTokens<P> {
+    fn fact(&self) -> &UpstreamTokens {
+        &self.tokens
+    }
+}
+
+impl<P: Stage> Proves<AwsRole> for WithRole<P> {
+    fn fact(&self) -> &AwsRole {
+        &self.role
+    }
+}
+
+impl<P: Stage> Proves<AwsCredentials> for WithCredentials<P> {
+    fn fact(&self) -> &AwsCredentials {
+        &self.credentials
+    }
+}
+
+/// What a stage hands on from the one before. Credentials are missing from the list of `WithRole`: a role that
+/// is selected after they were made is not the one they belong to.
+macro_rules! forwards {
+    ($($stage:ident: $($fact:ty),+;)+) => { $($(
+        impl<P: Proves<$fact>> Proves<$fact> for $stage<P> {
+            fn fact(&self) -> &$fact {
+                self.previous.fact()
+            }
+        }
+    )+)+ };
+}
+
+forwards! {
+    WithTokens: Identity, AwsRole, AwsCredentials;
+    WithRole: Identity, UpstreamTokens;
+    WithCredentials: Identity, UpstreamTokens, AwsRole;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::SystemClock,
+        proof::{IdentityParts, Tool, UpstreamToken},
+    };
+    use secrecy::SecretString;
+    use std::collections::BTreeMap;
+
+    fn alice() -> Authenticated {
+        let identity = Identity::new(IdentityParts {
+            issuer: "https://i".into(),
+            subject: "alice".into(),
+            claims: serde_json::Map::new(),
+            scopes: Vec::new(),
+            actors: Vec::new(),
+            token: Some(SecretString::from("tkn")),
+            expires: None,
+            honoured_until: None,
+        });
+        Authenticated::new(identity, Arc::new(SystemClock))
+    }
+
+    #[test]
+    fn each_stage_adds_its_fact_and_keeps_the_others() {
+        let token = UpstreamToken::new("upstream".into(), None, None);
+        let tokens = UpstreamTokens::new(BTreeMap::from([("github".to_owned(), token)]));
+        let operation = Operation::on("warehouse").calling(Tool::named("drop"));
+        let with_tokens = WithTokens::new(alice().about(operation.clone()), tokens);
+        let with_role = WithRole::new(
+            with_tokens,
+            AwsRole::new("arn:aws:iam::123456789012:role/R", "alice"),
+        );
+        let credentials = AwsCredentials::new("ASIA".into(), "hush".into(), None, None);
+        let proof = WithCredentials::new(with_role, credentials);
+
+        let identity: &Identity = proof.fact();
+        let role: &AwsRole = proof.fact();
+        let credentials: &AwsCredentials = proof.fact();
+        assert_eq!(
+            (
+                identity.subject(),
+                role.session_name(),
+                credentials.access_key_id()
+            ),
+            ("alice", "alice", "ASIA")
+        );
+        assert_eq!(proof.operation(), Some(&operation));
+        assert!(
+            proof
+                .upstream_tokens()
+                .is_some_and(|tokens| tokens.of("github").is_some())
+        );
+    }
+
+    #[test]
+    fn no_secret_is_ever_printed() {
+        let token = UpstreamToken::new("upstream-secret".into(), Some("id-secret".into()), None);
+        let tokens = UpstreamTokens::new(BTreeMap::from([("github".to_owned(), token)]));
+        let credentials = AwsCredentials::new(
+            "ASIA".into(),
+            "aws-secret".into(),
+            Some("session-secret".into()),
+            None,
+        );
+        let proof = WithCredentials::new(WithTokens::new(alice(), tokens), credentials);
+        let printed = format!("{proof:?}");
+        assert!(printed.contains("alice") && printed.contains("ASIA"));
+        assert!(!printed.contains("secret\"") && !printed.contains("tkn") && !printed.contains("aws-secret"));
+    }
+}

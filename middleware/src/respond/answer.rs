@@ -1,0 +1,171 @@
+use crate::error::{Error, Kind};
+use http::StatusCode;
+use std::{
+    error::Error as StdError,
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
+
+/// What a caller is told about an error: decided once, from its kind, whatever the format.
+///
+/// ```
+/// use countersign::respond::Answer;
+/// use http::StatusCode;
+///
+/// let answer = Answer::to(&std::io::Error::other("connection to 10.1.2.3 refused"));
+/// assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+/// assert!(!answer.sentence().contains("10.1.2.3"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    status: StatusCode,
+    error: Option<&'static str>,
+    sentence: &'static str,
+    challenges: bool,
+    scopes: Vec<String>,
+    retry_after: Option<Duration>,
+    correlation_id: Option<String>,
+}
+
+/// A busy server is worth another try about now.
+const SOON: Duration = Duration::from_secs(1);
+
+impl Answer {
+    /// The answer to `error`, and its record in the log.
+    pub fn to(error: &(dyn StdError + 'static)) -> Self {
+        let mut answer = if let Some(error) = error.downcast_ref::<Error>() {
+            Self::to_kind(error.kind()).with_details(error)
+        } else if error.is::<Elapsed>() {
+            Self::plain(StatusCode::GATEWAY_TIMEOUT, "the request took too long")
+        } else if error.is::<Overloaded>() {
+            let busy = Self::plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many requests are in progress; try again",
+            );
+            Self {
+                retry_after: Some(SOON),
+                ..busy
+            }
+        } else {
+            Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here")
+        };
+        if answer.status.is_server_error() {
+            let id = format!("{:016x}", RandomState::new().hash_one(()));
+            tracing::error!(
+                correlation_id = id,
+                status = answer.status.as_u16(),
+                error = chain(error),
+                "refused"
+            );
+            answer.correlation_id = Some(id);
+        } else {
+            tracing::debug!(status = answer.status.as_u16(), error = chain(error), "refused");
+        }
+        answer
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The OAuth error code; none where the request carried no token, and none for faults of the server.
+    pub fn error(&self) -> Option<&'static str> {
+        self.error
+    }
+
+    /// What to tell the caller.
+    pub fn sentence(&self) -> &'static str {
+        self.sentence
+    }
+
+    /// Whether a `WWW-Authenticate` challenge is due.
+    pub fn challenges(&self) -> bool {
+        self.challenges
+    }
+
+    /// The smallest set of scopes that would do, where that is what was lacking.
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// When to try again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Under what the log has the details, for an answer of 500 and above.
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.correlation_id.as_deref()
+    }
+
+    fn to_kind(kind: Kind) -> Self {
+        let invalid_token = Some("invalid_token");
+        match kind {
+            Kind::NoToken => Self::challenge(StatusCode::UNAUTHORIZED, None, "sign in to use this service"),
+            Kind::ExpiredToken => Self::challenge(
+                StatusCode::UNAUTHORIZED,
+                invalid_token,
+                "the access token expired",
+            ),
+            Kind::UnacceptableToken => {
+                let sentence = "the access token was not issued for this service, or was revoked";
+                Self::challenge(StatusCode::UNAUTHORIZED, invalid_token, sentence)
+            }
+            Kind::MalformedCredentials => {
+                let sentence = "send exactly one bearer token in one authorization header";
+                Self::challenge(StatusCode::BAD_REQUEST, Some("invalid_request"), sentence)
+            }
+            Kind::InsufficientScope => {
+                let sentence = "the access token does not grant what this needs";
+                Self::challenge(StatusCode::FORBIDDEN, Some("insufficient_scope"), sentence)
+            }
+            Kind::IssuerUnavailable => {
+                let sentence = "the access token cannot be checked right now; try again";
+                Self::plain(StatusCode::SERVICE_UNAVAILABLE, sentence)
+            }
+            Kind::NotVerified => Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here"),
+        }
+    }
+
+    fn with_details(self, error: &Error) -> Self {
+        Self {
+            scopes: error.scopes().to_vec(),
+            retry_after: error.retry_after(),
+            ..self
+        }
+    }
+
+    fn challenge(status: StatusCode, error: Option<&'static str>, sentence: &'static str) -> Self {
+        Self {
+            error,
+            challenges: true,
+            ..Self::plain(status, sentence)
+        }
+    }
+
+    fn plain(status: StatusCode, sentence: &'static str) -> Self {
+        Self {
+            status,
+            error: None,
+            sentence,
+            challenges: false,
+            scopes: Vec::new(),
+            retry_after: None,
+            correlation_id: None,
+        }
+    }
+}
+
+/// An error with everything below it, on one line.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        below = source.source();
+    }
+    text
+}

@@ -1,0 +1,72 @@
+use super::{Answer, Respond, service::Unanswered};
+use crate::error::BoxError;
+use http::Response;
+use pin_project_lite::pin_project;
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+pin_project! {
+    /// The answer of [`RespondService`](super::RespondService).
+    #[derive(Debug)]
+    pub struct ResponseFuture<F, R> {
+        #[pin]
+        state: State<F>,
+        respond: R,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = StateProjection]
+    enum State<F> {
+        Calling { #[pin] future: F },
+        Failed { error: Option<BoxError> },
+    }
+}
+
+impl<F, R> ResponseFuture<F, R> {
+    pub(super) fn new(future: F, respond: R) -> Self {
+        Self {
+            state: State::Calling { future },
+            respond,
+        }
+    }
+
+    pub(super) fn failed(error: BoxError, respond: R) -> Self {
+        Self {
+            state: State::Failed { error: Some(error) },
+            respond,
+        }
+    }
+}
+
+impl<F, R, B, E> Future for ResponseFuture<F, R>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+    R: Respond<B>,
+{
+    type Output = Result<Response<B>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let outcome = match this.state.project() {
+            StateProjection::Calling { future } => ready!(future.poll(cx)).map_err(Into::into),
+            StateProjection::Failed { error } => Err(error
+                .take()
+                .unwrap_or_else(|| "polled again after the end".into())),
+        };
+        let response = match outcome {
+            Ok(response) => match response.extensions().get::<Unanswered>() {
+                None => response,
+                Some(Unanswered(error)) => this.respond.respond(&Answer::to(&**error)),
+            },
+            Err(error) => this.respond.respond(&Answer::to(&*error)),
+        };
+        Poll::Ready(Ok(response))
+    }
+}
