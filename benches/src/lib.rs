@@ -1,1 +1,123 @@
-//! What the benchmarks share.
+//! What the benchmarks share: a contest between ways of doing the same thing.
+//!
+//! On a shared machine an absolute time proves nothing, and two runs one after the other little more. So the
+//! contestants take turns, a few milliseconds each, and what counts is the ratio of their medians.
+#![allow(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+/// Several ways of doing the same thing, timed in turns.
+///
+/// ```
+/// use countersign_benches::Contest;
+///
+/// let medians = Contest::new("sum of a thousand numbers")
+///     .rounds(3)
+///     .entry("loop", || (0..1000_u64).fold(0, |sum, n| sum + n))
+///     .entry("formula", || 1000_u64 * 999 / 2)
+///     .run();
+/// assert_eq!(medians.len(), 2);
+/// ```
+pub struct Contest<'a> {
+    title: String,
+    rounds: usize,
+    entries: Vec<Entry<'a>>,
+}
+
+struct Entry<'a> {
+    name: String,
+    /// Runs so many times.
+    work: Box<dyn FnMut(u32) + 'a>,
+}
+
+/// For one turn of one contestant.
+const TURN: Duration = Duration::from_millis(4);
+
+impl<'a> Contest<'a> {
+    /// A contest without contestants.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            rounds: 101,
+            entries: Vec::new(),
+        }
+    }
+
+    /// How many turns each contestant has (101).
+    #[must_use]
+    pub fn rounds(mut self, rounds: usize) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// Adds a contestant. The first one is what the others are compared with.
+    #[must_use]
+    pub fn entry<T>(mut self, name: impl Into<String>, mut work: impl FnMut() -> T + 'a) -> Self {
+        let repeated = move |times| {
+            for _ in 0..times {
+                black_box(work());
+            }
+        };
+        self.entries.push(Entry {
+            name: name.into(),
+            work: Box::new(repeated),
+        });
+        self
+    }
+
+    /// Runs it, prints a table, and returns the medians in the order of the contestants.
+    pub fn run(mut self) -> Vec<Duration> {
+        let repeats: Vec<u32> = self.entries.iter_mut().map(Entry::repeats_in_a_turn).collect();
+        let mut samples = vec![Vec::with_capacity(self.rounds); self.entries.len()];
+        for _ in 0..self.rounds {
+            for ((entry, times), samples) in self.entries.iter_mut().zip(&repeats).zip(&mut samples) {
+                let start = Instant::now();
+                (entry.work)(*times);
+                samples.push(start.elapsed() / *times);
+            }
+        }
+        let medians: Vec<Duration> = samples.into_iter().map(median).collect();
+        let first = medians.first().copied().unwrap_or_default();
+        println!("\n{}", self.title);
+        for (entry, median) in self.entries.iter().zip(&medians) {
+            let ratio = median.as_secs_f64() / first.as_secs_f64();
+            println!("  {:<44} {:>10}   {ratio:>7.3} ×", entry.name, micros(*median));
+        }
+        medians
+    }
+}
+
+impl Entry<'_> {
+    /// Doubles until a turn is filled; the last try has warmed everything up.
+    fn repeats_in_a_turn(&mut self) -> u32 {
+        let mut times = 1;
+        loop {
+            let start = Instant::now();
+            (self.work)(times);
+            if start.elapsed() >= TURN {
+                return times;
+            }
+            times = times.saturating_mul(2);
+        }
+    }
+}
+
+fn median(mut samples: Vec<Duration>) -> Duration {
+    samples.sort_unstable();
+    samples.get(samples.len() / 2).copied().unwrap_or_default()
+}
+
+fn micros(duration: Duration) -> String {
+    format!("{:.3} µs", duration.as_secs_f64() * 1e6)
+}
+
+impl std::fmt::Debug for Contest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contest")
+            .field("title", &self.title)
+            .finish_non_exhaustive()
+    }
+}

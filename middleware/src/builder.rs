@@ -1,6 +1,8 @@
 //! The layers as methods of tower's `ServiceBuilder`.
 
-use tower::{ServiceBuilder, layer::util::Stack};
+use tower::ServiceBuilder;
+#[cfg(any(feature = "identity", feature = "respond"))]
+use tower::layer::util::Stack;
 
 /// Adds this crate's layers to [`ServiceBuilder`], so that a stack reads like a sentence.
 ///

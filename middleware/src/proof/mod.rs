@@ -37,7 +37,10 @@ mod role;
 mod stages;
 mod tokens;
 
-#[cfg(any(feature = "identity", test))]
+#[cfg_attr(
+    not(any(feature = "identity", test)),
+    expect(unused_imports, reason = "layers make identities")
+)]
 pub(crate) use self::identity::IdentityParts;
 pub use self::{
     attach::ForwardHeaders,
