@@ -1,8 +1,17 @@
 //! The STS double, as `aws-sdk-sts` sees it.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "these are the parts of tests, and a call of the SDK is as large as it is"
+)]
 
 mod assume_role;
 mod control;
 mod faults;
+mod trust;
 mod web_identity;
 
 use aws_sdk_sts::{
@@ -35,6 +44,8 @@ use std::{
 
 const ACCOUNT: &str = "123456789012";
 const ROLE: &str = "arn:aws:iam::123456789012:role/team/McpAdmin";
+const TAGS: &str = "https://aws.amazon.com/tags";
+const SOURCE_IDENTITY: &str = "https://aws.amazon.com/source_identity";
 
 /// An issuer, the STS that trusts it, and the time both go by.
 struct Scene {
@@ -58,7 +69,7 @@ impl Scene {
     /// A scene where everybody whom the issuer vouches for may become [`ROLE`].
     async fn trusting() -> Self {
         let scene = Self::new().await;
-        scene.role(&[allow(&scene, &["AssumeRoleWithWebIdentity"], json!({}))]);
+        scene.role(&[allow(&scene, &["AssumeRoleWithWebIdentity"], &json!({}))]);
         scene
     }
 
@@ -132,7 +143,7 @@ impl Scene {
 type Exchanged = Result<AssumeRoleWithWebIdentityOutput, SdkError<AssumeRoleWithWebIdentityError>>;
 
 /// A statement that allows these actions of STS to the scene's issuer.
-fn allow(scene: &Scene, actions: &[&str], condition: Value) -> Value {
+fn allow(scene: &Scene, actions: &[&str], condition: &Value) -> Value {
     let actions: Vec<String> = actions.iter().map(|action| format!("sts:{action}")).collect();
     json!({
         "Effect": "Allow",
@@ -140,6 +151,11 @@ fn allow(scene: &Scene, actions: &[&str], condition: Value) -> Value {
         "Action": actions,
         "Condition": condition,
     })
+}
+
+#[expect(deprecated, reason = "AWS still answers with it, and clients still read it")]
+fn packed_size(answer: &AssumeRoleWithWebIdentityOutput) -> Option<i32> {
+    answer.packed_policy_size()
 }
 
 /// The error code and HTTP status of a refusal, `ok` of a success.
@@ -163,11 +179,17 @@ struct Issuer {
 
 impl Issuer {
     async fn start() -> Self {
+        Self::calling_itself(None).await
+    }
+
+    /// With another name than its address.
+    async fn calling_itself(name: Option<&str>) -> Self {
         let key = SigningKey::generate(Algorithm::ES256, "first");
         let published = Arc::new(Mutex::new(vec![key.public_jwk()]));
         let bound = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).await;
         let url = bound.url();
-        let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/jwks")});
+        let name = name.unwrap_or(&url);
+        let discovery = json!({"issuer": name, "jwks_uri": format!("{name}/jwks")});
         let fetches = Arc::new(AtomicU32::new(0));
         let (keys, count) = (published.clone(), fetches.clone());
         let key_set = async move || {
