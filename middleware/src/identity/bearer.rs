@@ -6,33 +6,54 @@ use http::{HeaderMap, header::AUTHORIZATION};
 /// AWS STS takes no longer token, and no issuer needs one.
 pub(super) const MAX_TOKEN: usize = 20_000;
 
-/// The one bearer token of a request.
-pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else {
-        return Err(no_token());
-    };
-    if values.next().is_some() {
-        return Err(malformed("the request has several authorization headers"));
+/// What stands where a request's one bearer token should: within the limit, and not looked at yet.
+///
+/// Looking at a thousand characters one by one costs as much as remembering them, so a token that is remembered
+/// is spared it: it was looked at the first time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Presented<'r>(&'r [u8]);
+
+impl<'r> Presented<'r> {
+    /// The credentials of a request.
+    pub(super) fn by(headers: &'r HeaderMap) -> Result<Self, Error> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let Some(value) = values.next() else {
+            return Err(no_token());
+        };
+        if values.next().is_some() {
+            return Err(malformed("the request has several authorization headers"));
+        }
+        let (scheme, token) = match value.as_bytes().iter().position(|byte| *byte == b' ') {
+            Some(at) => value.as_bytes().split_at(at),
+            None => (value.as_bytes(), &[][..]),
+        };
+        if !scheme.eq_ignore_ascii_case(b"bearer") {
+            // Another scheme is no credential here, as if nothing had been sent.
+            return Err(no_token());
+        }
+        let token = token.trim_ascii();
+        if token.len() > MAX_TOKEN {
+            return Err(malformed("the bearer token is too long"));
+        }
+        Ok(Self(token))
     }
-    let value = value
-        .to_str()
-        .map_err(|_| malformed("the authorization header is not plain text"))?;
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        // Another scheme is no credential here, as if nothing had been sent.
-        return Err(no_token());
+
+    /// A token that did not come in a header.
+    pub(super) fn as_such(token: &'r str) -> Self {
+        Self(token.as_bytes())
     }
-    let token = token.trim_matches(' ');
-    if token.len() > MAX_TOKEN {
-        return Err(malformed("the bearer token is too long"));
+
+    pub(super) fn bytes(self) -> &'r [u8] {
+        self.0
     }
-    if !is_b64token(token) {
-        return Err(malformed(
-            "the authorization header does not carry exactly one bearer token",
-        ));
+
+    /// The token, looked at.
+    pub(super) fn token(self) -> Result<&'r str, Error> {
+        std::str::from_utf8(self.0)
+            .ok()
+            .filter(|token| is_b64token(token))
+            .ok_or_else(|| malformed("the authorization header does not carry exactly one bearer token"))
     }
-    Ok(token)
 }
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
@@ -62,7 +83,10 @@ mod tests {
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
         }
-        bearer(&headers).map(str::to_owned).map_err(|error| error.kind())
+        Presented::by(&headers)
+            .and_then(Presented::token)
+            .map(str::to_owned)
+            .map_err(|error| error.kind())
     }
 
     #[test]

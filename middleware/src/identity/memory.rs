@@ -35,9 +35,9 @@ impl Memory {
         Self { tokens }
     }
 
-    pub(super) fn fingerprint(token: &str) -> Fingerprint {
+    pub(super) fn fingerprint(token: &[u8]) -> Fingerprint {
         let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        fingerprint.copy_from_slice(digest(&SHA256, token).as_ref());
         fingerprint
     }
 
@@ -88,5 +88,5 @@ impl fmt::Debug for Memory {
 /// What a token of this length costs to remember: itself, its claims as a tree, and the entry around them.
 /// Measured by `cargo bench --bench verify`, and rounded up.
 fn weight(length: usize) -> u32 {
-    u32::try_from(1024 + 3 * length).unwrap_or(u32::MAX)
+    u32::try_from(2048 + 3 * length).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,5 @@
 use super::{
-    bearer::bearer,
+    bearer::Presented,
     future::{ResponseFuture, RouterFuture},
     verifier::{Verdict, Verifier},
 };
@@ -9,7 +9,6 @@ use crate::{
     task,
 };
 use http::Request;
-use secrecy::SecretString;
 use std::{
     mem,
     task::{Context, Poll},
@@ -78,18 +77,18 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let token = match bearer(request.headers()) {
-            Ok(token) => token,
+        let presented = match Presented::by(request.headers()) {
+            Ok(presented) => presented,
             Err(error) => return ResponseFuture::refused(error),
         };
-        match self.verifier.judge(token) {
+        match self.verifier.judge(presented) {
             Verdict::Known(Ok(identity)) => {
                 let proof = self.verifier.authenticated(identity);
                 ResponseFuture::calling(self.inner.call(with_proof(request, proof)))
             }
             Verdict::Known(Err(error)) => ResponseFuture::refused(error),
-            Verdict::Open => {
-                let verdict = task::spawn(self.verifier.clone().investigate(SecretString::from(token)));
+            Verdict::Open(token) => {
+                let verdict = task::spawn(self.verifier.clone().investigate(token));
                 // The service that was polled ready is the one to call; its clone takes its place.
                 let next = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, next);
@@ -113,7 +112,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let no_token = || bearer(request.headers()).is_err_and(|error| error.kind() == Kind::NoToken);
+        let no_token = || Presented::by(request.headers()).is_err_and(|error| error.kind() == Kind::NoToken);
         if self.anonymous && no_token() {
             request.extensions_mut().insert(Anonymous);
             return RouterFuture::anonymous(self.verified.inner.inner.call(request));

@@ -1,6 +1,7 @@
 //! Judging a token: from memory, by signature, or by asking.
 
 use super::{
+    bearer::Presented,
     claims::unacceptable,
     issuer::{Issuer, KeySource, Trusted},
     key::{Algorithm, Key},
@@ -78,7 +79,7 @@ pub struct VerifierBuilder {
 pub(super) enum Verdict {
     Known(Result<Identity, Error>),
     /// Nothing yet: keys have to arrive, or the issuer to answer.
-    Open,
+    Open(SecretString),
 }
 
 /// What a signature check leads to.
@@ -126,29 +127,34 @@ impl Verifier {
     ///
     /// The same as the layer's.
     pub async fn verify(&self, token: &SecretString) -> Result<Identity, Error> {
-        match self.judge(token.expose_secret()) {
+        match self.judge(Presented::as_such(token.expose_secret())) {
             Verdict::Known(outcome) => outcome,
-            Verdict::Open => self.clone().investigate(token.clone()).await,
+            Verdict::Open(token) => self.clone().investigate(token).await,
         }
     }
 
     /// What can be said without waiting.
-    pub(super) fn judge(&self, token: &str) -> Verdict {
-        let now = self.0.clock.now();
-        let fingerprint = self
+    pub(super) fn judge(&self, presented: Presented<'_>) -> Verdict {
+        let memory = self
             .0
             .memory
             .as_ref()
-            .map(|memory| (memory, Memory::fingerprint(token)));
-        if let Some(remembered) = fingerprint.and_then(|(memory, token)| memory.recall(&token, now)) {
+            .map(|memory| (memory, Memory::fingerprint(presented.bytes())));
+        if let Some((memory, fingerprint)) = &memory
+            && let Some(remembered) = memory.recall(fingerprint, self.0.clock.now())
+        {
             return Verdict::Known(remembered.and_then(|identity| self.unless_revoked(identity)));
         }
+        let token = match presented.token() {
+            Ok(token) => token,
+            Err(malformed) => return Verdict::Known(Err(malformed)),
+        };
         if !Jws::looks_like_one(token) && self.introspecting().is_some() {
-            return Verdict::Open;
+            return Verdict::Open(token.into());
         }
-        match self.check(token, fingerprint.map(|(_, token)| token), true) {
+        match self.check(token, memory.map(|(_, fingerprint)| fingerprint), true) {
             Checked::Done(outcome) => Verdict::Known(outcome),
-            Checked::Wait(_) => Verdict::Open,
+            Checked::Wait(_) => Verdict::Open(token.into()),
         }
     }
 
@@ -158,7 +164,7 @@ impl Verifier {
             .0
             .memory
             .as_ref()
-            .map(|_| Memory::fingerprint(token.expose_secret()));
+            .map(|_| Memory::fingerprint(token.expose_secret().as_bytes()));
         if !Jws::looks_like_one(token.expose_secret()) && self.introspecting().is_some() {
             return self.introspect(&token, fingerprint).await;
         }

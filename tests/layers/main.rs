@@ -1,0 +1,1 @@
+//! The layers, over real HTTP against the doubles.

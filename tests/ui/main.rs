@@ -1,0 +1,1 @@
+//! Programs that must not compile, and what the compiler says to them.
