@@ -1,2 +1,9 @@
-//! The gateway.
-fn main() {}
+//! `countersign`: the command line.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

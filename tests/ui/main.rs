@@ -1,1 +1,20 @@
 //! Programs that must not compile, and what the compiler says to them.
+//!
+//! A message that changes is a change of what users see: look at it, and if it is good, record it with
+//! `TRYBUILD=overwrite cargo nextest run -p countersign-tests --test ui`.
+
+#[test]
+fn order_is_a_type() {
+    let programs = trybuild::TestCases::new();
+    programs.pass("ui/order/in_order.rs");
+    programs.compile_fail("ui/order/no_credentials.rs");
+    programs.compile_fail("ui/order/no_identity.rs");
+}
+
+#[test]
+fn proofs_cannot_be_forged() {
+    let programs = trybuild::TestCases::new();
+    programs.compile_fail("ui/forgery/own_proof.rs");
+    programs.compile_fail("ui/forgery/own_fact.rs");
+    programs.compile_fail("ui/forgery/moved_proof.rs");
+}
