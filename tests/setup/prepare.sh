@@ -16,9 +16,10 @@ prepare_tool() {
 }
 
 build_tool() {
-  # It runs for seconds: compiling it fast is worth more than a fast result.
+  # It runs for seconds: compiling it fast is worth more than a fast result. What the default features add (updating
+  # itself, tracing probes) is of no use here.
   (cd / && CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-    cargo install --locked --version "$2" --root "$3" --target-dir "$3/target" "cargo-$1") &&
+    cargo install --locked --no-default-features --version "$2" --root "$3" --target-dir "$3/target" "cargo-$1") &&
     rm -rf "$3/target"
 }
 
