@@ -23,7 +23,8 @@ build_tool() {
     rm -rf "$3/target"
 }
 
-# prepare_python ENVIRONMENT: a virtual environment from tests/peers/python/ENVIRONMENT/requirements.txt.
+# prepare_python ENVIRONMENT: a virtual environment from tests/peers/python/ENVIRONMENT/requirements.txt, which
+# `uv pip compile --universal --python-version 3.11 --generate-hashes --no-header` makes from the .in file beside it.
 prepare_python() {
   find_python || return
   local lock=$PWD/tests/peers/python/$1/requirements.txt
@@ -57,7 +58,8 @@ makes_environments() {
   "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
-# The packages of tests/peers/npm, Node.js among them.
+# The packages of tests/peers/npm. Node.js is among them as each platform's own package: the package `node` would
+# fetch that in an install script, past the lock file.
 prepare_npm() {
   local from=$PWD/tests/peers/npm
   prepare npm "$(digest "$from/package.json" "$from/package-lock.json" - < <(uname -sm))" build_npm "$from" || return
