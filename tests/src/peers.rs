@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 /// The Python interpreter of one of the environments under `tests/peers/python`.
+///
+/// `COUNTERSIGN_PYTHON_MOTO` names the folder of the environment `moto`, and so on.
 pub fn python(environment: &str) -> PathBuf {
-    prepared("COUNTERSIGN_PYTHON")
-        .join(environment)
-        .join("bin/python")
+    let variable = format!("COUNTERSIGN_PYTHON_{}", environment.to_ascii_uppercase());
+    prepared(&variable).join("bin/python")
 }
 
 /// The Node.js that the npm lock file pins.
