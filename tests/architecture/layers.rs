@@ -15,8 +15,8 @@ const LAYERS_MEET_IN_PROOFS: &str = "a layer knows proof, error, clock and task,
 const IN_THE_LIBRARY: &[Rule] = &[
     Rule {
         module: "proof",
-        may: May::Only(&[]),
-        because: "proof knows no other module",
+        may: May::Only(&["clock", "error"]),
+        because: "proof knows clock, error and no layer",
     },
     layer("identity"),
     layer("tokens"),
@@ -118,7 +118,7 @@ fn spawns(files: &[File]) -> Vec<String> {
 #[test]
 fn these_rules_can_be_broken() {
     let library = [
-        ("proof/facts.rs", "use crate::error::Error;"),
+        ("proof/facts.rs", "use crate::identity::Verifier;"),
         ("sign/service.rs", "use crate::sts::Credentials;"),
         ("sign/service.rs", "use super::super::sts::Credentials;"),
         ("attach/mod.rs", "use crate::respond;"),

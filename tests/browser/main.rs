@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, reason = "a visit that cannot be made has failed")]
 
 mod harness;
+mod sign_in;
 
 use axum::{
     Router,

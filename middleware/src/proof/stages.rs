@@ -116,6 +116,11 @@ stage_constructor!(WithRole, role: AwsRole, "`SelectRole` will make it");
 stage_constructor!(WithCredentials, credentials: AwsCredentials, "`AssumeRole` will make it");
 
 mod sealed {
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is no proof of this crate's making",
+        label = "proofs are made by layers, not implemented",
+        note = "to vouch for an identity that you verified yourself, use `TrustIdentityLayer`"
+    )]
     pub trait Sealed {}
 }
 

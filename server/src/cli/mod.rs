@@ -20,6 +20,10 @@ enum Command {
     Demo(demo::Demo),
 }
 
+#[cfg_attr(
+    not(feature = "demo"),
+    allow(dead_code, reason = "there is no command besides the demo yet")
+)]
 /// What a person is told when a command fails: what, where, and what to do, a line each.
 struct Failure {
     what: String,
@@ -28,6 +32,14 @@ struct Failure {
 }
 
 /// Parses the arguments and runs the command.
+#[cfg_attr(
+    not(feature = "demo"),
+    allow(
+        unreachable_code,
+        unused_variables,
+        reason = "there is no command besides the demo yet"
+    )
+)]
 pub(crate) fn run() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let outcome: Result<(), Failure> = match command {
