@@ -1,5 +1,5 @@
 //! What a person sees: pages in Chromium, driven by playwright-core. `tests/run` prepares both.
-#![allow(clippy::expect_used, reason = "a visit that cannot be made has failed")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a visit that cannot be made has failed")]
 
 mod harness;
 mod sign_in;
