@@ -118,14 +118,12 @@ impl<'d> Walk<'d> {
         );
         let name = import["name"].as_str().expect("a re-export has a name");
         let id = import["id"].as_u64();
-        match id.and_then(|id| Some((self.homes.get(&id), self.document.item(id)?))) {
-            Some((None, item)) => self.item(item, name, path),
-            Some((Some(home), _)) => {
-                let source = format!("{name} = {home}");
-                self.add(path, "use", &source, None, true);
-            }
-            None => {
-                let source = format!("{name} = {}", import["source"].as_str().unwrap_or("?"));
+        let home = id.and_then(|id| self.homes.get(&id));
+        match (id.and_then(|id| self.document.item(id)), home) {
+            (Some(item), None) => self.item(item, name, path),
+            (_, home) => {
+                let source = home.map(String::as_str).or(import["source"].as_str());
+                let source = format!("{name} = {}", source.unwrap_or_default());
                 self.add(path, "use", &source, None, true);
             }
         }
