@@ -1,5 +1,5 @@
 //! What the black-box suites share: a plain HTTP client, finding the counterparts that `tests/run` prepared,
-//! and running them.
+//! running them, and the bodies of the fuzz targets.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -7,5 +7,6 @@
 )]
 
 pub mod client;
+pub mod fuzz;
 pub mod peers;
 pub mod process;

@@ -46,9 +46,8 @@ impl Demands {
     pub(super) fn check_typ(&self, typ: Option<&str>) -> Result<(), Error> {
         let Some(wanted) = &self.typ else { return Ok(()) };
         let short = |typ: &str| {
-            typ.to_ascii_lowercase()
-                .trim_start_matches("application/")
-                .to_owned()
+            let typ = typ.to_ascii_lowercase();
+            typ.strip_prefix("application/").unwrap_or(&typ).to_owned()
         };
         match typ {
             Some(typ) if short(typ) == short(wanted) => Ok(()),
@@ -187,6 +186,17 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
 
+    fn demands() -> Demands {
+        Demands {
+            issuer: "https://i".into(),
+            audiences: vec!["https://a".into()],
+            leeway: Duration::from_secs(30),
+            scopes: vec!["read".into()],
+            claims: vec![("tenant".into(), json!("t1"))],
+            typ: None,
+        }
+    }
+
     fn check(change: &Value) -> Result<Identity, (Kind, String)> {
         let mut claims = json!({
             "iss": "https://i", "aud": ["other", "https://a"], "sub": "alice", "exp": NOW + 60,
@@ -199,14 +209,7 @@ mod tests {
                 claims[name] = value.clone();
             }
         }
-        let demands = Demands {
-            issuer: "https://i".into(),
-            audiences: vec!["https://a".into()],
-            leeway: Duration::from_secs(30),
-            scopes: vec!["read".into()],
-            claims: vec![("tenant".into(), json!("t1"))],
-            typ: None,
-        };
+        let demands = demands();
         let Value::Object(claims) = claims else {
             unreachable!()
         };
@@ -232,6 +235,25 @@ mod tests {
         assert!(check(&json!({"scope": null, "scp": ["read"]})).is_ok());
         assert!(check(&json!({"tenant": ["t0", "t1"]})).is_ok());
         assert!(check(&json!({"aud": "https://a", "exp": f64::from(2_000_000_000_u32) + 0.5})).is_ok());
+    }
+
+    #[test]
+    fn the_type_may_say_application_once() {
+        let demands = Demands {
+            typ: Some("at+jwt".into()),
+            ..demands()
+        };
+        for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
+            demands.check_typ(Some(typ)).unwrap();
+        }
+        for typ in [
+            None,
+            Some("JWT"),
+            Some("application/application/at+jwt"),
+            Some("text/at+jwt"),
+        ] {
+            demands.check_typ(typ).unwrap_err();
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where an issuer keeps its keys (OpenID Connect Discovery, RFC 8414).
 
-use super::fetch::Fetcher;
+use super::{fetch::Fetcher, json};
 use serde::Deserialize;
 use url::Url;
 
@@ -41,8 +41,8 @@ pub(super) fn candidates(issuer: &Url) -> Vec<Url> {
 }
 
 fn read(issuer: &str, document: &[u8]) -> Result<Url, String> {
-    let metadata: Metadata = serde_json::from_slice(document)
-        .map_err(|error| format!("it is not a discovery document: {error}"))?;
+    let metadata: Metadata =
+        json::object(document).map_err(|error| format!("it is not a discovery document: {error}"))?;
     if metadata.issuer != issuer {
         return Err("it belongs to another issuer than the one configured".to_owned());
     }
@@ -91,5 +91,6 @@ mod tests {
                 .unwrap_err()
                 .contains("not a discovery document")
         );
+        assert!(read("https://i", br#"["https://i", "https://i/keys"]"#).is_err());
     }
 }

@@ -116,6 +116,9 @@ impl Algorithm {
 
 impl Key {
     pub(super) fn parse(jwk: &Value) -> Result<Self, Unusable> {
+        if !jwk.is_object() {
+            return Err(Unusable::Malformed);
+        }
         let fields = Jwk::deserialize(jwk).map_err(|_| Unusable::Malformed)?;
         if fields.purpose.is_some_and(|purpose| purpose != "sig")
             || fields
@@ -231,6 +234,21 @@ mod tests {
             ),
             (json!({"kty": 7}), Unusable::Malformed),
             (json!("RSA"), Unusable::Malformed),
+            (
+                json!([
+                    "OKP",
+                    null,
+                    null,
+                    "Ed25519",
+                    null,
+                    null,
+                    null,
+                    null,
+                    ed25519()["x"],
+                    null
+                ]),
+                Unusable::Malformed,
+            ),
         ];
         for (jwk, reason) in cases {
             assert_eq!(Key::parse(&jwk).unwrap_err(), reason, "{jwk}");

@@ -1,6 +1,7 @@
 //! The keys of one issuer at one time.
 
 use super::{
+    json,
     key::{Algorithm, Key},
     problem::ConfigError,
 };
@@ -53,8 +54,8 @@ impl KeySet {
     /// Reads a JWKS document. A key that stood in `previous` already stays the very same key, so that what hangs
     /// on it lives on; members that cannot verify anything here are left out.
     pub(super) fn parse(document: &[u8], previous: &Self) -> Result<Self, String> {
-        let Document { keys: members } = serde_json::from_slice(document)
-            .map_err(|error| format!("it is not a JWKS document: {error}"))?;
+        let Document { keys: members } =
+            json::object(document).map_err(|error| format!("it is not a JWKS document: {error}"))?;
         if members.len() > MAX_KEYS {
             return Err(format!("it holds {} keys, more than {MAX_KEYS}", members.len()));
         }
@@ -165,6 +166,12 @@ mod tests {
         .unwrap();
         assert!(Arc::ptr_eq(&before.keys[1], &after.keys[0]));
         assert!(!Arc::ptr_eq(&before.keys[0], &after.keys[1]));
+    }
+
+    #[test]
+    fn a_list_is_no_key_set() {
+        let document = json!([[jwk(None)]]).to_string();
+        KeySet::parse(document.as_bytes(), &KeySet::default()).unwrap_err();
     }
 
     #[test]

@@ -48,6 +48,7 @@ mod fetch;
 mod future;
 mod introspection;
 mod issuer;
+mod json;
 mod key;
 mod key_set;
 mod layer;

@@ -1,6 +1,6 @@
 //! A compact JWS, taken apart.
 
-use super::key::Algorithm;
+use super::{json, key::Algorithm};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::{Map, Value};
@@ -35,7 +35,7 @@ impl<'t> Jws<'t> {
         if claims.contains('.') {
             return None;
         }
-        let header: Header = serde_json::from_slice(&decode(header)?).ok()?;
+        let header: Header = json::object(&decode(header)?).ok()?;
         let claims = serde_json::from_slice(&decode(claims)?).ok()?;
         Some(Self {
             algorithm: Algorithm::named(&header.alg),
@@ -110,5 +110,6 @@ mod tests {
         assert!(Jws::parse(&token("[]", "{}")).is_none());
         assert!(Jws::parse(&token(r#"{"alg":"RS256","alg":"none"}"#, "{}")).is_none());
         assert!(Jws::parse(&token(r#"{"alg":"RS256"}"#, "[]")).is_none());
+        assert!(Jws::parse(&token(r#"["RS256", "k", "at+jwt"]"#, "{}")).is_none());
     }
 }
