@@ -1,0 +1,3 @@
+//! `VerifyIdentity`, `TrustIdentity` and what follows from them.
+
+mod refused;
