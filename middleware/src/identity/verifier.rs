@@ -110,7 +110,7 @@ impl Verifier {
             let KeySource::Remote(keys) = &issuer.keys else {
                 continue;
             };
-            if let Some(mut refresh) = keys.refresh(self.0.clock.now()) {
+            if let Some(mut refresh) = keys.refresh() {
                 // An error here is the end of the refresh, which is what is waited for.
                 let _ = refresh.changed().await;
             }

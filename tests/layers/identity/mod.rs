@@ -1,3 +1,4 @@
 //! `VerifyIdentity`, `TrustIdentity` and what follows from them.
 
 mod refused;
+mod rotation;
