@@ -2,7 +2,7 @@
 
 use crate::{
     service::{Service, UNACCEPTABLE},
-    world::{COOL_DOWN, JWKS, SECOND, World},
+    world::{COOL_DOWN, JWKS, LIFETIME, SECOND, World},
 };
 use countersign_fixtures::keys::{Algorithm, jws};
 use http::StatusCode;
@@ -147,6 +147,28 @@ async fn a_retired_key_ends_with_the_next_refresh() {
     UNACCEPTABLE.assert_is(&service.ask(&remembered).await, "remembered");
     UNACCEPTABLE.assert_is(&service.ask(&with_retired_key()).await, "new");
     assert_eq!(world.idp.hits(JWKS), 2);
+}
+
+#[tokio::test]
+async fn keys_are_refreshed_though_every_token_is_remembered() {
+    let world = World::new().await;
+    let service = Service::guarded_by(world.verifier(world.issuer())).await;
+    let [mine, his] = ["alice", "bob"].map(|subject| {
+        let mint = world.idp.mint(subject).expires_in(7200);
+        mint.algorithm(Algorithm::ES256).token()
+    });
+    assert_eq!(service.ask(&mine).await.status, StatusCode::OK);
+    assert_eq!(service.ask(&his).await.status, StatusCode::OK);
+
+    world.clock.advance(LIFETIME + SECOND);
+    assert_eq!(service.ask(&mine).await.status, StatusCode::OK);
+    assert_eq!(world.idp.hits(JWKS), 2, "the keys had aged");
+
+    world.idp.retire(&world.idp.kid(Algorithm::ES256));
+    world.clock.advance(LIFETIME + SECOND);
+    UNACCEPTABLE.assert_is(&service.ask(&his).await, "after a retirement");
+    UNACCEPTABLE.assert_is(&service.ask(&mine).await, "after a retirement");
+    assert_eq!(world.idp.hits(JWKS), 3);
 }
 
 /// A token that never was signed.
