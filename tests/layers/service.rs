@@ -148,13 +148,19 @@ pub(crate) const TOO_LITTLE: Refusal = Refusal {
     retry_after: None,
 };
 
-/// With the cool-down that is the default.
+/// When the cool-down has to pass first.
 pub(crate) const UNAVAILABLE: Refusal = Refusal {
     status: StatusCode::SERVICE_UNAVAILABLE,
     error: None,
     sentence: "the access token cannot be checked right now; try again",
     challenge: None,
     retry_after: Some("30"),
+};
+
+/// When the next attempt is due soon, or nobody knows when.
+pub(crate) const UNAVAILABLE_NOW: Refusal = Refusal {
+    retry_after: Some("1"),
+    ..UNAVAILABLE
 };
 
 pub(crate) const OUR_FAULT: Refusal = Refusal {

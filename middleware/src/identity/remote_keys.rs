@@ -138,17 +138,13 @@ impl RemoteKeys {
         {
             return Some(running.clone());
         }
-        let cool_down = match self.loaded.load().since {
-            Some(_) => self.cool_down,
-            None => self.cool_down.min(FIRST_COOL_DOWN),
-        };
         // Under the lock, or else a refresh that another caller started meanwhile would lie in the future.
         let now = self.clock.now();
         // A clock that was set back says nothing about how long ago that was.
         let elapsed = refreshing
             .started
             .and_then(|started| now.duration_since(started).ok());
-        if elapsed.is_some_and(|elapsed| elapsed < cool_down) {
+        if elapsed.is_some_and(|elapsed| elapsed < self.pause()) {
             return None;
         }
         let (running, over) = watch::channel(());
@@ -170,7 +166,16 @@ impl RemoteKeys {
 
     pub(super) fn unavailable(&self) -> Error {
         Error::new(Kind::IssuerUnavailable, "the issuer's keys cannot be fetched")
-            .with_retry_after(self.cool_down)
+            .with_retry_after(self.pause())
+    }
+
+    /// How long after a refresh the next one may start.
+    fn pause(&self) -> Duration {
+        if self.is_loaded() {
+            self.cool_down
+        } else {
+            self.cool_down.min(FIRST_COOL_DOWN)
+        }
     }
 
     fn known(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<Lookup> {

@@ -2,7 +2,7 @@
 
 use crate::{
     log::Log,
-    service::{EXPIRED, NO_TOKEN, Refusal, Service, UNACCEPTABLE, UNAVAILABLE},
+    service::{EXPIRED, NO_TOKEN, Service, UNACCEPTABLE, UNAVAILABLE_NOW},
     world::{AUDIENCE, World},
 };
 use axum::{Json, Router, extract::State, routing::post};
@@ -32,12 +32,6 @@ const BACK: &str = "http://127.0.0.1:4711/callback";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// Nobody knows when the issuer will answer again.
-const UNANSWERED: Refusal = Refusal {
-    retry_after: Some("1"),
-    ..UNAVAILABLE
-};
-
 #[tokio::test]
 async fn both_ways_to_authenticate() {
     let log = Log::record();
@@ -66,7 +60,7 @@ async fn both_ways_to_authenticate() {
 
         let other_way = introspection(&world, !in_body).dangerous_without_audience();
         let service = Service::guarded_by(world.verifier(world.issuer().with_introspection(other_way))).await;
-        UNANSWERED.assert_is(&service.ask(&token).await, "the wrong way to authenticate");
+        UNAVAILABLE_NOW.assert_is(&service.ask(&token).await, "the wrong way to authenticate");
     }
     let log = log.text();
     for secret in [&token, "not-a-token-anybody-issued", GATEWAY.1] {
@@ -122,7 +116,7 @@ async fn an_issuer_that_cannot_be_asked() {
         Fault::Redirect(world.idp.url("/userinfo")),
     ] {
         world.break_down(&fault, &[INTROSPECT]);
-        UNANSWERED.assert_is(&service.ask(&token).await, &format!("{fault:?}"));
+        UNAVAILABLE_NOW.assert_is(&service.ask(&token).await, &format!("{fault:?}"));
         world.idp.faults().clear();
         assert_eq!(
             service.ask(&token).await.status,
@@ -182,7 +176,7 @@ async fn an_answer_has_to_say_as_much_as_a_token() {
             changed("exp", json!(1_000_000_000)),
             Some(&EXPIRED),
         ),
-        ("a list", json!([whole.clone()]), Some(&UNANSWERED)),
+        ("a list", json!([whole.clone()]), Some(&UNAVAILABLE_NOW)),
     ] {
         let oracle = Oracle::saying(answer).await;
         let service = oracle.guarding(&world, |introspection| introspection).await;

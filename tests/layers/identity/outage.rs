@@ -1,7 +1,7 @@
 //! An issuer that is down, for minutes, in every way.
 
 use crate::{
-    service::{Service, UNAVAILABLE, bearer, oauth, whoami},
+    service::{Service, UNAVAILABLE, UNAVAILABLE_NOW, bearer, oauth, whoami},
     world::{COOL_DOWN, JWKS, LIFETIME, OAUTH, OPENID, SECOND, World},
 };
 use axum::{Router, extract::State, routing::get};
@@ -87,9 +87,9 @@ async fn without_first_keys_nobody_is_judged_until_they_come() {
             let token = world.alice().token();
             let unable = verifier.warm_up().await.unwrap_err();
             assert_eq!(unable.kind(), Kind::IssuerUnavailable, "{case}");
-            UNAVAILABLE.assert_is(&service.ask(&token).await, &case);
+            UNAVAILABLE_NOW.assert_is(&service.ask(&token).await, &case);
             world.clock.advance(SECOND);
-            UNAVAILABLE.assert_is(&service.ask(&token).await, &case);
+            UNAVAILABLE_NOW.assert_is(&service.ask(&token).await, &case);
 
             world.idp.faults().clear();
             world.clock.advance(SECOND);
@@ -170,7 +170,7 @@ async fn a_discovery_document_of_another_issuer_is_not_believed() {
         .with_discovery_url(format!("{}{OPENID}", theirs.url()));
     let service = Service::guarded_by(world.verifier(issuer)).await;
     let token = key.jwt(&json!({"alg": "EdDSA"}), &json!({"iss": world.idp.issuer()}));
-    UNAVAILABLE.assert_is(&service.ask(&token).await, "another issuer's document");
+    UNAVAILABLE_NOW.assert_is(&service.ask(&token).await, "another issuer's document");
     assert_eq!(world.idp.hits(JWKS), 0);
 }
 
