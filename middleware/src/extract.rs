@@ -28,14 +28,13 @@
 use crate::{
     error::{Error, Kind},
     proof::{Authenticated, Identity},
-    respond::{Answer, OAuth, Respond},
+    respond::{Answer, OAuth, Respond, Rewritable},
 };
 use axum_core::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
 use http::request::Parts;
-use std::sync::Arc;
 
 /// Who is calling, or nobody, behind a layer that lets
 /// [anonymous](crate::identity::VerifyIdentityForRouterLayer::dangerous_allow_anonymous) requests pass.
@@ -72,10 +71,9 @@ impl<S: Sync> FromRequestParts<S> for MaybeIdentity {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let mut response: Response = OAuth::new().respond(&Answer::to(&self));
-        response
-            .extensions_mut()
-            .insert(crate::respond::Unanswered(Arc::new(self)));
+        let answer = Answer::to(&self);
+        let mut response: Response = OAuth::new().respond(&answer);
+        response.extensions_mut().insert(Rewritable(answer));
         response
     }
 }

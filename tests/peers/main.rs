@@ -2,3 +2,4 @@
 
 mod botocore;
 mod moto;
+mod oidc_provider;

@@ -41,12 +41,23 @@ impl Memory {
         fingerprint
     }
 
-    /// What was found out about a token, if it still holds.
-    pub(super) fn recall(&self, token: &Fingerprint, now: SystemTime) -> Option<Result<Identity, Error>> {
+    /// What was found out about a token, if it still holds. Whether the keys of a signer are worth standing on
+    /// is asked before that: without it, nobody would notice that one was withdrawn while all tokens are known.
+    pub(super) fn recall(
+        &self,
+        token: &Fingerprint,
+        now: SystemTime,
+        keys_are_fresh: impl FnOnce(&Identity) -> bool,
+    ) -> Option<Result<Identity, Error>> {
         let remembered = self.tokens.get(token)?;
-        if remembered.key.as_ref().is_some_and(|key| key.strong_count() == 0) {
-            self.tokens.invalidate(token);
-            return None;
+        if let Some(key) = &remembered.key {
+            if !keys_are_fresh(&remembered.identity) {
+                return None;
+            }
+            if key.strong_count() == 0 {
+                self.tokens.invalidate(token);
+                return None;
+            }
         }
         if let Err(over) = remembered.span.check(now) {
             self.tokens.invalidate(token);

@@ -95,52 +95,56 @@ impl RemoteKeys {
 
     /// Finds the key for a token's header. `patient` callers wait for a refresh that may bring it.
     pub(super) fn find(self: &Arc<Self>, kid: Option<&str>, algorithm: Algorithm, patient: bool) -> Lookup {
-        let now = self.clock.now();
+        if let Some(refresh) = self.keep_fresh().filter(|_| patient) {
+            return Lookup::Wait(refresh);
+        }
+        if let Some(known) = self.known(kid, algorithm) {
+            return known;
+        }
+        if let Some(refresh) = self.refresh().filter(|_| patient) {
+            return Lookup::Wait(refresh);
+        }
+        // A refresh may have ended since the last look, and only a further look tells.
+        self.known(kid, algorithm).unwrap_or_else(|| {
+            Lookup::Refused(if self.lock().failed || !self.is_loaded() {
+                self.unavailable()
+            } else {
+                unacceptable("the token is signed with a key that its issuer does not publish")
+            })
+        })
+    }
+
+    /// Starts a refresh where the keys have aged. One that has to be waited for is returned: there are no keys
+    /// yet, or nobody asked for so long that one may have been withdrawn meanwhile.
+    pub(super) fn keep_fresh(self: &Arc<Self>) -> Option<Refresh> {
         let loaded = self.loaded.load();
-        let wait = |refresh: Option<Refresh>| refresh.filter(|_| patient).map(Lookup::Wait);
-        let Some(age) = loaded.age(now) else {
-            return wait(self.refresh(now)).unwrap_or_else(|| Lookup::Refused(self.unavailable()));
+        let Some(age) = loaded.age(self.clock.now()) else {
+            return self.refresh();
         };
         if age >= loaded.lifetime && !self.lock().failed {
-            // Nobody asked for a long time: a key may have been withdrawn meanwhile.
-            if let Some(waiting) = wait(self.refresh(now)) {
-                return waiting;
-            }
-        } else if age >= loaded.lifetime.mul_f64(0.8) {
-            self.refresh(now);
+            return self.refresh();
         }
-        match loaded.keys.choose(kid, algorithm) {
-            Choice::One(key) => Lookup::Found(key.clone()),
-            Choice::Ambiguous => Lookup::Refused(unacceptable(
-                "the token names no key, and several of its issuer's fit",
-            )),
-            Choice::Unknown => wait(self.refresh(now)).unwrap_or_else(|| {
-                Lookup::Refused(if self.lock().failed {
-                    self.unavailable()
-                } else {
-                    unacceptable("the token is signed with a key that its issuer does not publish")
-                })
-            }),
+        if age >= loaded.lifetime.mul_f64(0.8) {
+            self.refresh();
         }
+        None
     }
 
     /// Starts a refresh, or joins the one that runs. `None` within the cool-down after the last one.
-    pub(super) fn refresh(self: &Arc<Self>, now: SystemTime) -> Option<Refresh> {
+    pub(super) fn refresh(self: &Arc<Self>) -> Option<Refresh> {
         let mut refreshing = self.lock();
         if let Some(running) = &refreshing.running
             && running.has_changed().is_ok()
         {
             return Some(running.clone());
         }
-        let cool_down = match self.loaded.load().since {
-            Some(_) => self.cool_down,
-            None => self.cool_down.min(FIRST_COOL_DOWN),
-        };
+        // Under the lock, or else a refresh that another caller started meanwhile would lie in the future.
+        let now = self.clock.now();
         // A clock that was set back says nothing about how long ago that was.
         let elapsed = refreshing
             .started
             .and_then(|started| now.duration_since(started).ok());
-        if elapsed.is_some_and(|elapsed| elapsed < cool_down) {
+        if elapsed.is_some_and(|elapsed| elapsed < self.pause()) {
             return None;
         }
         let (running, over) = watch::channel(());
@@ -162,7 +166,26 @@ impl RemoteKeys {
 
     pub(super) fn unavailable(&self) -> Error {
         Error::new(Kind::IssuerUnavailable, "the issuer's keys cannot be fetched")
-            .with_retry_after(self.cool_down)
+            .with_retry_after(self.pause())
+    }
+
+    /// How long after a refresh the next one may start.
+    fn pause(&self) -> Duration {
+        if self.is_loaded() {
+            self.cool_down
+        } else {
+            self.cool_down.min(FIRST_COOL_DOWN)
+        }
+    }
+
+    fn known(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<Lookup> {
+        match self.loaded.load().keys.choose(kid, algorithm) {
+            Choice::One(key) => Some(Lookup::Found(key.clone())),
+            Choice::Ambiguous => Some(Lookup::Refused(unacceptable(
+                "the token names no key, and several of its issuer's fit",
+            ))),
+            Choice::Unknown => None,
+        }
     }
 
     async fn load(&self) {

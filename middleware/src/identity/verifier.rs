@@ -110,7 +110,7 @@ impl Verifier {
             let KeySource::Remote(keys) = &issuer.keys else {
                 continue;
             };
-            if let Some(mut refresh) = keys.refresh(self.0.clock.now()) {
+            if let Some(mut refresh) = keys.refresh() {
                 // An error here is the end of the refresh, which is what is waited for.
                 let _ = refresh.changed().await;
             }
@@ -141,7 +141,9 @@ impl Verifier {
             .as_ref()
             .map(|memory| (memory, Memory::fingerprint(presented.bytes())));
         if let Some((memory, fingerprint)) = &memory
-            && let Some(remembered) = memory.recall(fingerprint, self.0.clock.now())
+            && let Some(remembered) = memory.recall(fingerprint, self.0.clock.now(), |signer| {
+                self.has_fresh_keys(signer)
+            })
         {
             return Verdict::Known(remembered.and_then(|identity| self.unless_revoked(identity)));
         }
@@ -253,6 +255,19 @@ impl Verifier {
             );
         }
         self.unless_revoked(identity)
+    }
+
+    /// Whether the keys of an identity's issuer can be relied on without waiting. Starts a refresh where it is time.
+    fn has_fresh_keys(&self, identity: &Identity) -> bool {
+        let issuer = self
+            .0
+            .issuers
+            .iter()
+            .find(|issuer| issuer.demands.issuer == identity.issuer());
+        match issuer.map(|issuer| &issuer.keys) {
+            Some(KeySource::Remote(keys)) => keys.keep_fresh().is_none(),
+            Some(KeySource::Local(_)) | None => true,
+        }
     }
 
     fn introspecting(&self) -> Option<(&Trusted, &super::introspection::Introspector)> {

@@ -28,7 +28,7 @@ pub struct Answer {
     correlation_id: Option<String>,
 }
 
-/// A busy server is worth another try about now.
+/// Where nobody knows better, another try is worth it about now.
 const SOON: Duration = Duration::from_secs(1);
 
 impl Answer {
@@ -39,14 +39,7 @@ impl Answer {
         } else if error.is::<Elapsed>() {
             Self::plain(StatusCode::GATEWAY_TIMEOUT, "the request took too long")
         } else if error.is::<Overloaded>() {
-            let busy = Self::plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many requests are in progress; try again",
-            );
-            Self {
-                retry_after: Some(SOON),
-                ..busy
-            }
+            Self::busy("too many requests are in progress; try again")
         } else {
             Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here")
         };
@@ -123,7 +116,7 @@ impl Answer {
             }
             Kind::IssuerUnavailable => {
                 let sentence = "the access token cannot be checked right now; try again";
-                Self::plain(StatusCode::SERVICE_UNAVAILABLE, sentence)
+                Self::busy(sentence)
             }
             Kind::NotVerified => Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here"),
         }
@@ -132,7 +125,7 @@ impl Answer {
     fn with_details(self, error: &Error) -> Self {
         Self {
             scopes: error.scopes().to_vec(),
-            retry_after: error.retry_after(),
+            retry_after: error.retry_after().or(self.retry_after),
             ..self
         }
     }
@@ -142,6 +135,13 @@ impl Answer {
             error,
             challenges: true,
             ..Self::plain(status, sentence)
+        }
+    }
+
+    fn busy(sentence: &'static str) -> Self {
+        Self {
+            retry_after: Some(SOON),
+            ..Self::plain(StatusCode::SERVICE_UNAVAILABLE, sentence)
         }
     }
 

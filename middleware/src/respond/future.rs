@@ -1,4 +1,4 @@
-use super::{Answer, Respond, service::Unanswered};
+use super::{Answer, Respond, service::Rewritable};
 use crate::error::BoxError;
 use http::Response;
 use pin_project_lite::pin_project;
@@ -61,9 +61,9 @@ where
                 .unwrap_or_else(|| "polled again after the end".into())),
         };
         let response = match outcome {
-            Ok(response) => match response.extensions().get::<Unanswered>() {
+            Ok(response) => match response.extensions().get::<Rewritable>() {
                 None => response,
-                Some(Unanswered(error)) => this.respond.respond(&Answer::to(&**error)),
+                Some(Rewritable(answer)) => this.respond.respond(answer),
             },
             Err(error) => this.respond.respond(&Answer::to(&*error)),
         };

@@ -1,9 +1,8 @@
-use super::{Respond, future::ResponseFuture};
-use crate::error::{BoxError, Error};
+use super::{Answer, Respond, future::ResponseFuture};
+use crate::error::BoxError;
 use http::{Request, Response};
 use std::{
     convert::Infallible,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 use tower_service::Service;
@@ -18,9 +17,9 @@ pub struct RespondService<S, R> {
 }
 
 /// In the extensions of a response that a handler made from an error: the layer, which knows more about this
-/// service than the handler did, writes it anew.
+/// service than the handler did, writes it anew. What there is to say was decided, and logged, already.
 #[derive(Clone, Debug)]
-pub(crate) struct Unanswered(pub(crate) Arc<Error>);
+pub(crate) struct Rewritable(pub(crate) Answer);
 
 impl<S, R> RespondService<S, R> {
     /// Answers the errors of `inner` as `respond` does.

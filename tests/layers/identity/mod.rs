@@ -1,0 +1,10 @@
+//! `VerifyIdentity`, `TrustIdentity` and what follows from them.
+
+mod accepted;
+mod forms;
+mod introspection;
+mod outage;
+mod outgoing;
+mod refused;
+mod remembered;
+mod rotation;
