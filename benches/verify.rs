@@ -93,40 +93,29 @@ impl Case {
             }
         }]);
 
-        Contest::new(format!(
-            "{}: a token never seen before",
-            self.key.algorithm().name()
-        ))
-        .entry("jsonwebtoken", || {
-            jsonwebtoken::decode::<Map<String, Value>>(&self.token, &key, &validation).expect("it verifies")
-        })
-        .entry("countersign, through the layer", || call(&mut layer, &self.token))
-        .entry("openidconnect", || {
-            let token = CoreIdToken::from_str(&self.token).expect("it parses");
-            token
-                .into_claims(&openid, |_: Option<&Nonce>| Ok(()))
-                .expect("it verifies")
-        })
-        .run();
+        Contest::new(format!("{}: a token never seen before", self.key.algorithm().name()))
+            .entry("jsonwebtoken", || {
+                jsonwebtoken::decode::<Map<String, Value>>(&self.token, &key, &validation)
+                    .expect("it verifies")
+            })
+            .entry("countersign, through the layer", || call(&mut layer, &self.token))
+            .entry("openidconnect", || {
+                let token = CoreIdToken::from_str(&self.token).expect("it parses");
+                token.into_claims(&openid, |_: Option<&Nonce>| Ok(())).expect("it verifies")
+            })
+            .run();
     }
 }
 
 fn repeated(case: &Case) {
     let mut without = VerifyIdentity::new(service_fn(answer), without_memory(case));
-    let mut with = VerifyIdentity::new(
-        service_fn(answer),
-        case.verifier().build().expect("it is complete"),
-    );
+    let mut with = VerifyIdentity::new(service_fn(answer), case.verifier().build().expect("it is complete"));
     let mut nobody = service_fn(|request: Request<Full<Bytes>>| async { answer_plain(request) });
     let medians = Contest::new("RS256, through the layer, request and answer included")
         .entry("verified each time", || call(&mut without, &case.token))
         .entry("remembered", || call(&mut with, &case.token))
         .entry("no layer at all", || {
-            nobody
-                .call(request(&case.token))
-                .now_or_never()
-                .expect("nothing waits")
-                .expect("it answers")
+            nobody.call(request(&case.token)).now_or_never().expect("nothing waits").expect("it answers")
         })
         .run();
     if let [each_time, remembered, ..] = medians[..] {
@@ -162,11 +151,7 @@ fn bytes_per_token(key: &SigningKey) {
         (change.bytes_allocated - change.bytes_deallocated, layer)
     };
     let (roomy, _layer) = held(64 * 1024 * 1024);
-    println!(
-        "\n{TOKENS} remembered tokens of {} bytes take {} bytes each",
-        tokens[0].len(),
-        roomy / TOKENS
-    );
+    println!("\n{TOKENS} remembered tokens of {} bytes take {} bytes each", tokens[0].len(), roomy / TOKENS);
     let (tight, _layer) = held(1024 * 1024);
     println!("with a bound of 1 MiB they take {} KiB in all", tight / 1024);
 }
@@ -209,9 +194,5 @@ fn call<S>(layer: &mut S, token: &str) -> S::Response
 where
     S: Service<Request<Full<Bytes>>, Error = BoxError>,
 {
-    layer
-        .call(request(token))
-        .now_or_never()
-        .expect("nothing waits")
-        .expect("it is accepted")
+    layer.call(request(token)).now_or_never().expect("nothing waits").expect("it is accepted")
 }

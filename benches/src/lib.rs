@@ -39,11 +39,7 @@ const TURN: Duration = Duration::from_millis(4);
 impl<'a> Contest<'a> {
     /// A contest without contestants.
     pub fn new(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            rounds: 101,
-            entries: Vec::new(),
-        }
+        Self { title: title.into(), rounds: 101, entries: Vec::new() }
     }
 
     /// How many turns each contestant has (101).
@@ -61,10 +57,7 @@ impl<'a> Contest<'a> {
                 black_box(work());
             }
         };
-        self.entries.push(Entry {
-            name: name.into(),
-            work: Box::new(repeated),
-        });
+        self.entries.push(Entry { name: name.into(), work: Box::new(repeated) });
         self
     }
 
@@ -116,8 +109,6 @@ fn micros(duration: Duration) -> String {
 
 impl std::fmt::Debug for Contest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Contest")
-            .field("title", &self.title)
-            .finish_non_exhaustive()
+        f.debug_struct("Contest").field("title", &self.title).finish_non_exhaustive()
     }
 }

@@ -19,9 +19,7 @@ use tower::ServiceBuilder;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .init();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).init();
     let mut arguments = std::env::args().skip(1);
     let (Some(issuer), Some(audience)) = (arguments.next(), arguments.next()) else {
         return Err("usage: existing_service ISSUER AUDIENCE".into());

@@ -35,11 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn look_up_api_key(mut request: Request, next: Next) -> Response {
-    let holder = match request
-        .headers()
-        .get("x-api-key")
-        .and_then(|key| key.to_str().ok())
-    {
+    let holder = match request.headers().get("x-api-key").and_then(|key| key.to_str().ok()) {
         Some("tea") => Some("alice"),
         Some("coffee") => Some("bob"),
         _ => None,
@@ -58,8 +54,6 @@ fn holder(found: &Extensions) -> Option<TrustedIdentity> {
 /// The proof is what calls to backends start with.
 async fn whoami(caller: Authenticated) -> Result<String, countersign::Error> {
     let name = caller.identity().subject().to_owned();
-    let outgoing = caller
-        .about(Operation::on("warehouse"))
-        .attach(Request::new("a query"))?;
+    let outgoing = caller.about(Operation::on("warehouse")).attach(Request::new("a query"))?;
     Ok(format!("{name} would send {:?}\n", outgoing.body().body()))
 }

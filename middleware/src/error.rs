@@ -80,13 +80,7 @@ impl Kind {
 impl Error {
     /// `what` is one lower-case clause for the operator, without anything that the caller sent.
     pub(crate) fn new(kind: Kind, what: &'static str) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            what,
-            source: None,
-            retry_after: None,
-            scopes: Vec::new(),
-        }))
+        Self(Box::new(Inner { kind, what, source: None, retry_after: None, scopes: Vec::new() }))
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
@@ -161,10 +155,7 @@ mod tests {
             .with_source("connection refused")
             .with_retry_after(Duration::from_secs(5));
         assert_eq!(error.to_string(), "the issuer's keys cannot be fetched");
-        assert_eq!(
-            error.source().map(ToString::to_string).as_deref(),
-            Some("connection refused")
-        );
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("connection refused"));
         assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
     }
 }

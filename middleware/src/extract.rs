@@ -55,9 +55,7 @@ impl<S: Sync> FromRequestParts<S> for Identity {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        Authenticated::from_request_parts(parts, state)
-            .await
-            .map(|proof| proof.identity().clone())
+        Authenticated::from_request_parts(parts, state).await.map(|proof| proof.identity().clone())
     }
 }
 
@@ -83,10 +81,7 @@ fn find(parts: &Parts) -> Result<Option<&Authenticated>, Error> {
     match parts.extensions.get::<Authenticated>() {
         Some(proof) => Ok(Some(proof)),
         None if was_let_in(parts) => Ok(None),
-        None => Err(Error::new(
-            Kind::NotVerified,
-            "no layer around this route establishes who is calling",
-        )),
+        None => Err(Error::new(Kind::NotVerified, "no layer around this route establishes who is calling")),
     }
 }
 

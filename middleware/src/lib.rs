@@ -4,20 +4,14 @@
 #[cfg(feature = "builder")]
 pub mod builder;
 pub mod clock;
-#[cfg_attr(
-    not(feature = "identity"),
-    allow(dead_code, reason = "layers make errors; here is none")
-)]
+#[cfg_attr(not(feature = "identity"), allow(dead_code, reason = "layers make errors; here is none"))]
 pub mod error;
 #[cfg(feature = "extract")]
 pub mod extract;
 #[cfg(feature = "identity")]
 pub mod identity;
 pub mod manual;
-#[cfg_attr(
-    not(feature = "identity"),
-    allow(dead_code, reason = "layers make proofs; here is none")
-)]
+#[cfg_attr(not(feature = "identity"), allow(dead_code, reason = "layers make proofs; here is none"))]
 pub mod proof;
 #[cfg(feature = "respond")]
 pub mod respond;

@@ -35,11 +35,7 @@ struct Walk<'d> {
 
 impl List {
     pub(crate) fn of(document: &Document) -> Self {
-        let mut walk = Walk {
-            document,
-            homes: BTreeMap::new(),
-            list: Self::default(),
-        };
+        let mut walk = Walk { document, homes: BTreeMap::new(), list: Self::default() };
         let root = document.item(document.root).expect("the crate has a root");
         walk.find_homes(root, "countersign");
         walk.module(root, "countersign");
@@ -50,8 +46,7 @@ impl List {
     pub(crate) fn undocumented(&self) -> Vec<String> {
         let bare = |(module, lines): (&String, &BTreeSet<Line>)| {
             let bare = lines.iter().filter(|line| !line.documented);
-            bare.map(|line| format!("{} {module}::{}", line.kind, line.path()))
-                .collect::<Vec<_>>()
+            bare.map(|line| format!("{} {module}::{}", line.kind, line.path())).collect::<Vec<_>>()
         };
         self.modules.iter().flat_map(bare).collect()
     }
@@ -112,10 +107,7 @@ impl<'d> Walk<'d> {
 
     /// A re-export is where an item lives, unless it also stands in a public module.
     fn import(&mut self, import: &'d Value, path: &str) {
-        assert_eq!(
-            import["is_glob"], false,
-            "the list does not follow `pub use …::*`: {import}"
-        );
+        assert_eq!(import["is_glob"], false, "the list does not follow `pub use …::*`: {import}");
         let name = import["name"].as_str().expect("a re-export has a name");
         let id = import["id"].as_u64();
         let home = id.and_then(|id| self.homes.get(&id));
@@ -133,12 +125,7 @@ impl<'d> Walk<'d> {
         let (kind, inner) = item.inner();
         self.add(path, word(kind), name, None, item.is_documented());
         let kinds = &inner["kind"];
-        for members in [
-            &inner["items"],
-            &inner["variants"],
-            &kinds["plain"]["fields"],
-            &kinds["tuple"],
-        ] {
+        for members in [&inner["items"], &inner["variants"], &kinds["plain"]["fields"], &kinds["tuple"]] {
             self.members(members, name, path);
         }
         let mut traits = BTreeSet::new();
@@ -160,13 +147,7 @@ impl<'d> Walk<'d> {
         for (_, item) in self.document.items(ids) {
             let (kind, inner) = item.inner();
             let of_a_tuple = name(item).bytes().all(|byte| byte.is_ascii_digit());
-            self.add(
-                path,
-                word(kind),
-                owner,
-                Some(name(item)),
-                item.is_documented() || of_a_tuple,
-            );
+            self.add(path, word(kind), owner, Some(name(item)), item.is_documented() || of_a_tuple);
             if kind == "variant" {
                 let owner = format!("{owner}::{}", name(item));
                 for fields in [&inner["kind"]["struct"]["fields"], &inner["kind"]["tuple"]] {
@@ -177,12 +158,7 @@ impl<'d> Walk<'d> {
     }
 
     fn add(&mut self, path: &str, kind: &'static str, name: &str, member: Option<&str>, documented: bool) {
-        let line = Line {
-            name: name.to_owned(),
-            member: member.map(str::to_owned),
-            kind,
-            documented,
-        };
+        let line = Line { name: name.to_owned(), member: member.map(str::to_owned), kind, documented };
         self.list.modules.entry(path.to_owned()).or_default().insert(line);
     }
 }
@@ -197,15 +173,9 @@ fn trait_of_note(block: &Value) -> Option<String> {
         return None;
     }
     let path = block["trait"]["path"].as_str()?;
-    let name = path
-        .rsplit("::")
-        .next()
-        .filter(|name| !NOT_OF_NOTE.contains(name))?;
+    let name = path.rsplit("::").next().filter(|name| !NOT_OF_NOTE.contains(name))?;
     let argument = &block["trait"]["args"]["angle_bracketed"]["args"][0]["type"]["resolved_path"];
-    let plain = argument["args"]
-        .is_null()
-        .then(|| argument["path"].as_str())
-        .flatten();
+    let plain = argument["args"].is_null().then(|| argument["path"].as_str()).flatten();
     Some(match plain.and_then(|path| path.rsplit("::").next()) {
         Some(argument) => format!("{name}<{argument}>"),
         None => name.to_owned(),

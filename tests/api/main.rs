@@ -18,18 +18,12 @@ const UPDATE: &str = "UPDATE_API=1 cargo test -p countersign-tests --test api";
 
 #[test]
 fn what_is_exported_is_listed_and_documented() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ is in the repository");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
     let document = Document::parse(&rustdoc::run(root)).unwrap_or_else(|problem| panic!("{problem}"));
     let list = List::of(&document);
 
     let undocumented = list.undocumented();
-    assert!(
-        undocumented.is_empty(),
-        "without documentation:\n  {}",
-        undocumented.join("\n  ")
-    );
+    assert!(undocumented.is_empty(), "without documentation:\n  {}", undocumented.join("\n  "));
 
     let (file, current) = (root.join("docs/api.md"), list.to_markdown(UPDATE));
     if env::var_os("UPDATE_API").is_some() {

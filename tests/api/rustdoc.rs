@@ -32,14 +32,7 @@ pub(crate) fn run(root: &Path) -> String {
     // What another run left behind must not be taken for the answer of this one.
     let _ = fs::remove_file(&file);
     let output = Command::new(cargo)
-        .args([
-            "rustdoc",
-            "--locked",
-            "--package=countersign",
-            "--all-features",
-            "--lib",
-            "--target-dir",
-        ])
+        .args(["rustdoc", "--locked", "--package=countersign", "--all-features", "--lib", "--target-dir"])
         .arg(Path::new(target).with_file_name(""))
         .args(["--", "-Zunstable-options", "--output-format=json"])
         .env("RUSTDOC", root.join("tests/api/rustdoc.sh"))
@@ -72,9 +65,7 @@ impl Document {
     /// The items that `ids` names, where they are this crate's.
     pub(crate) fn items<'d>(&'d self, ids: &'d Value) -> impl Iterator<Item = (u64, &'d Item)> {
         let ids = ids.as_array().map(Vec::as_slice).unwrap_or_default();
-        ids.iter()
-            .filter_map(Value::as_u64)
-            .filter_map(|id| Some((id, self.item(id)?)))
+        ids.iter().filter_map(Value::as_u64).filter_map(|id| Some((id, self.item(id)?)))
     }
 }
 
@@ -93,8 +84,5 @@ impl Item {
 #[test]
 fn another_format_is_refused_in_plain_words() {
     let problem = Document::parse(r#"{"format_version": 1, "root": 0, "index": {}}"#).unwrap_err();
-    assert!(
-        problem.contains("format Some(1)") && problem.contains("knows 57"),
-        "{problem}"
-    );
+    assert!(problem.contains("format Some(1)") && problem.contains("knows 57"), "{problem}");
 }

@@ -16,21 +16,13 @@ pub(crate) struct File {
 impl File {
     /// A made-up file, to try a rule on.
     pub(crate) fn made_up(path: &str, text: &str) -> Self {
-        Self {
-            path: path.into(),
-            text: text.into(),
-        }
+        Self { path: path.into(), text: text.into() }
     }
 
     /// Its folders and its own name without the ending, below `folder`.
     pub(crate) fn below(&self, folder: &str) -> Option<Vec<String>> {
         let inside = self.path.strip_prefix(folder).ok()?.with_extension("");
-        Some(
-            inside
-                .iter()
-                .map(|name| name.to_string_lossy().into_owned())
-                .collect(),
-        )
+        Some(inside.iter().map(|name| name.to_string_lossy().into_owned()).collect())
     }
 }
 
@@ -44,31 +36,18 @@ pub(crate) fn texts() -> Vec<File> {
 /// Every Rust file.
 pub(crate) fn sources() -> Vec<File> {
     let files = listed(&["*.rs"]);
-    assert!(
-        !files.is_empty(),
-        "git lists no Rust file in {}",
-        root().display()
-    );
+    assert!(!files.is_empty(), "git lists no Rust file in {}", root().display());
     files
 }
 
 /// The folder that holds the workspace.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("this crate is a member")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is a member")
 }
 
 fn listed(patterns: &[&str]) -> Vec<File> {
     let output = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "--",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"])
         .args(patterns)
         .current_dir(root())
         .output()
@@ -79,10 +58,7 @@ fn listed(patterns: &[&str]) -> Vec<File> {
     let files = names.split_terminator('\0').filter_map(|name| {
         // Deleted and not yet committed, or no text.
         let text = fs::read_to_string(root().join(name)).ok()?;
-        Some(File {
-            path: name.into(),
-            text,
-        })
+        Some(File { path: name.into(), text })
     });
     files.collect()
 }

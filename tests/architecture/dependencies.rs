@@ -18,37 +18,22 @@ fn members_depend_on_nothing_they_may_not_know() {
     let workspace = metadata();
     let dependencies = dependencies(&workspace);
     for member in ["countersign", "countersign-server", "countersign-fixtures"] {
-        assert!(
-            workspace.to_string().contains(&format!("\"name\":\"{member}\"")),
-            "there is no {member}"
-        );
+        assert!(workspace.to_string().contains(&format!("\"name\":\"{member}\"")), "there is no {member}");
     }
-    assert!(
-        dependencies.len() > 10,
-        "cargo tells of {} dependencies only",
-        dependencies.len()
-    );
+    assert!(dependencies.len() > 10, "cargo tells of {} dependencies only", dependencies.len());
     assert_eq!(breaches(&dependencies), [""; 0]);
 }
 
 fn breaches(dependencies: &[Dependency<'_>]) -> Vec<String> {
     let broken = |dependency: &Dependency<'_>| {
         let because = why_not(*dependency)?;
-        Some(format!(
-            "{} depends on {}, but {because}",
-            dependency.member, dependency.name
-        ))
+        Some(format!("{} depends on {}, but {because}", dependency.member, dependency.name))
     };
     dependencies.iter().filter_map(broken).collect()
 }
 
 fn why_not(dependency: Dependency<'_>) -> Option<&'static str> {
-    let Dependency {
-        member,
-        name,
-        for_tests,
-        optional,
-    } = dependency;
+    let Dependency { member, name, for_tests, optional } = dependency;
     match (member, name) {
         ("countersign", "axum") => (!for_tests).then_some("the library knows axum-core only"),
         ("countersign", "axum-core") => (!for_tests && !optional).then_some("axum is behind a feature"),
@@ -93,17 +78,11 @@ fn dependencies(workspace: &Value) -> Vec<Dependency<'_>> {
 }
 
 fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
-    value
-        .get(field)
-        .and_then(Value::as_array)
-        .unwrap_or_else(|| panic!("no {field} in {value}"))
+    value.get(field).and_then(Value::as_array).unwrap_or_else(|| panic!("no {field} in {value}"))
 }
 
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {
-    value
-        .get(field)
-        .and_then(Value::as_str)
-        .unwrap_or_else(|| panic!("no {field} in {value}"))
+    value.get(field).and_then(Value::as_str).unwrap_or_else(|| panic!("no {field} in {value}"))
 }
 
 #[test]
@@ -124,17 +103,8 @@ fn these_rules_can_be_broken() {
     assert_eq!(made_up("countersign", "rmcp", &dev, false), 1);
     assert_eq!(made_up("countersign", "serde-saphyr", &normal, false), 1);
     assert_eq!(made_up("countersign-fixtures", "countersign", &dev, false), 1);
-    assert_eq!(
-        made_up("countersign-fixtures", "countersign-server", &normal, false),
-        1
-    );
-    assert_eq!(
-        made_up("countersign-server", "countersign-fixtures", &normal, false),
-        1
-    );
-    assert_eq!(
-        made_up("countersign-server", "countersign-fixtures", &normal, true),
-        0
-    );
+    assert_eq!(made_up("countersign-fixtures", "countersign-server", &normal, false), 1);
+    assert_eq!(made_up("countersign-server", "countersign-fixtures", &normal, false), 1);
+    assert_eq!(made_up("countersign-server", "countersign-fixtures", &normal, true), 0);
     assert_eq!(made_up("countersign-server", "countersign", &normal, false), 0);
 }

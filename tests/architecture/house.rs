@@ -32,10 +32,7 @@ fn unexplained(files: &[File]) -> Vec<String> {
     let mut places = Vec::new();
     for file in files {
         relaxed_without_reason(tokens(&file.text), false, &mut |line| {
-            places.push(format!(
-                "{}:{line} relaxes a lint without a reason",
-                file.path.display()
-            ));
+            places.push(format!("{}:{line} relaxes a lint without a reason", file.path.display()));
         });
     }
     places
@@ -67,11 +64,7 @@ fn relaxed_without_reason(stream: TokenStream, in_attribute: bool, found: &mut i
 
 fn put_off(files: &[File]) -> Vec<String> {
     // In two halves, since this file is read too.
-    let marks = [
-        ["TO", "DO"].concat(),
-        ["FIX", "ME"].concat(),
-        ["XX", "X"].concat(),
-    ];
+    let marks = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X"].concat()];
     let mut places = Vec::new();
     for file in files {
         for (at, line) in file.text.lines().enumerate() {
@@ -85,9 +78,7 @@ fn put_off(files: &[File]) -> Vec<String> {
 }
 
 fn longer_than(limit: usize, files: &[File]) -> Vec<String> {
-    let lines = files
-        .iter()
-        .map(|file| (file.path.display(), file.text.lines().count()));
+    let lines = files.iter().map(|file| (file.path.display(), file.text.lines().count()));
     lines
         .filter(|(_, lines)| *lines > limit)
         .map(|(path, lines)| format!("{path} has {lines} lines"))

@@ -30,40 +30,22 @@ const IN_THE_LIBRARY: &[Rule] = &[
 const LATER_ONLY: &str = "the order is config, store → federation, upstream → issuer, mcp → http → cli";
 
 const IN_THE_SERVER: &[Rule] = &[
-    before(
-        "config",
-        &["federation", "upstream", "issuer", "mcp", "http", "cli"],
-    ),
-    before(
-        "store",
-        &["federation", "upstream", "issuer", "mcp", "http", "cli"],
-    ),
+    before("config", &["federation", "upstream", "issuer", "mcp", "http", "cli"]),
+    before("store", &["federation", "upstream", "issuer", "mcp", "http", "cli"]),
     before("federation", &["issuer", "mcp", "http", "cli"]),
     before("upstream", &["issuer", "mcp", "http", "cli"]),
     before("issuer", &["http", "cli"]),
     before("mcp", &["http", "cli"]),
     before("http", &["cli"]),
-    Rule {
-        module: "manifest",
-        may: May::Only(&["config::raw"]),
-        because: "manifest knows only config::raw",
-    },
+    Rule { module: "manifest", may: May::Only(&["config::raw"]), because: "manifest knows only config::raw" },
 ];
 
 const fn layer(module: &'static str) -> Rule {
-    Rule {
-        module,
-        may: FOR_LAYERS,
-        because: LAYERS_MEET_IN_PROOFS,
-    }
+    Rule { module, may: FOR_LAYERS, because: LAYERS_MEET_IN_PROOFS }
 }
 
 const fn before(module: &'static str, later: &'static [&'static str]) -> Rule {
-    Rule {
-        module,
-        may: May::AllBut(later),
-        because: LATER_ONLY,
-    }
+    Rule { module, may: May::AllBut(later), because: LATER_ONLY }
 }
 
 #[test]
@@ -105,10 +87,7 @@ fn spawns(files: &[File]) -> Vec<String> {
             );
             if starts || imports {
                 let (at, line) = (file.path.display(), path.line);
-                spawns.push(format!(
-                    "{at}:{line} names {}, but only `task` spawns",
-                    names.join("::")
-                ));
+                spawns.push(format!("{at}:{line} names {}, but only `task` spawns", names.join("::")));
             }
         }
     }
@@ -128,22 +107,12 @@ fn these_rules_can_be_broken() {
             File::made_up(&format!("{LIBRARY}/{path}"), text),
             File::made_up("middleware/src/sts/mod.rs", ""),
         ];
-        assert_eq!(
-            breaches(LIBRARY, IN_THE_LIBRARY, &files).len(),
-            1,
-            "{path}: {text}"
-        );
+        assert_eq!(breaches(LIBRARY, IN_THE_LIBRARY, &files).len(), 1, "{path}: {text}");
     }
     let server = [
-        (
-            "config/raw.rs",
-            "use crate::store::Store; use crate::cli::Command;",
-        ),
+        ("config/raw.rs", "use crate::store::Store; use crate::cli::Command;"),
         ("upstream/client.rs", "use crate::mcp::wire;"),
-        (
-            "manifest/toolhive.rs",
-            "use crate::config::{raw::Backend, resolved::Role};",
-        ),
+        ("manifest/toolhive.rs", "use crate::config::{raw::Backend, resolved::Role};"),
         ("http.rs", "fn f() { crate::cli::run() }"),
     ];
     for (path, text) in server {
@@ -165,11 +134,5 @@ fn every_way_to_spawn_is_found() {
         assert_eq!(found("sts/cache.rs", text), 1, "{text}");
         assert_eq!(found("task.rs", text), 0, "{text}");
     }
-    assert_eq!(
-        found(
-            "sts/cache.rs",
-            "use crate::task; fn f() { task::spawn(async {}); }"
-        ),
-        0
-    );
+    assert_eq!(found("sts/cache.rs", "use crate::task; fn f() { task::spawn(async {}); }"), 0);
 }

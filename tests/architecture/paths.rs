@@ -50,13 +50,7 @@ fn follow<'t>(
     mut rest: &'t [TokenTree],
     found: &mut Vec<Path>,
 ) -> &'t [TokenTree] {
-    while let [
-        TokenTree::Punct(first),
-        TokenTree::Punct(second),
-        token,
-        next @ ..,
-    ] = rest
-    {
+    while let [TokenTree::Punct(first), TokenTree::Punct(second), token, next @ ..] = rest {
         if first.as_char() != ':' || first.spacing() != Spacing::Joint || second.as_char() != ':' {
             break;
         }
@@ -80,14 +74,7 @@ fn branch(before: &[String], tree: TokenStream, found: &mut Vec<Path>) {
     let tokens: Vec<_> = tree.into_iter().collect();
     let mut rest = tokens.as_slice();
     while let [token, next @ ..] = rest {
-        let with = |name: &str| {
-            before
-                .iter()
-                .map(String::as_str)
-                .chain([name])
-                .map(str::to_owned)
-                .collect()
-        };
+        let with = |name: &str| before.iter().map(String::as_str).chain([name]).map(str::to_owned).collect();
         rest = match token {
             TokenTree::Ident(name) if name == "as" => next.get(1..).unwrap_or_default(),
             TokenTree::Ident(name) if name == "self" => follow(line(token), before.to_vec(), next, found),
@@ -115,10 +102,8 @@ fn use_trees_are_unfolded_and_prose_is_left_out() {
     "#;
 
     let found = paths(source);
-    let told: Vec<_> = found
-        .iter()
-        .map(|path| format!("{}:{}", path.line, path.segments.join("::")))
-        .collect();
+    let told: Vec<_> =
+        found.iter().map(|path| format!("{}:{}", path.line, path.segments.join("::"))).collect();
 
     for wanted in [
         "4:crate::a",
@@ -131,16 +116,11 @@ fn use_trees_are_unfolded_and_prose_is_left_out() {
         "8:l::m",
         "8:crate::n::O",
     ] {
-        assert!(
-            told.iter().any(|path| path == wanted),
-            "{wanted} is not among {told:?}"
-        );
+        assert!(told.iter().any(|path| path == wanted), "{wanted} is not among {told:?}");
     }
     for unwanted in ["comment", "block", "string"] {
         assert!(
-            !told
-                .iter()
-                .any(|path| path.ends_with(&format!("crate::{unwanted}"))),
+            !told.iter().any(|path| path.ends_with(&format!("crate::{unwanted}"))),
             "{unwanted} is prose"
         );
     }

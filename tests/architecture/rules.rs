@@ -25,17 +25,12 @@ pub(crate) struct Rule {
 
 /// What the sources below `folder` name although their module may not.
 pub(crate) fn breaches(folder: &str, rules: &[Rule], files: &[File]) -> Vec<String> {
-    let roots: BTreeSet<String> = files
-        .iter()
-        .filter_map(|file| file.below(folder)?.into_iter().next())
-        .collect();
+    let roots: BTreeSet<String> =
+        files.iter().filter_map(|file| file.below(folder)?.into_iter().next()).collect();
     let mut breaches = Vec::new();
     for file in files {
         let Some(place) = file.below(folder) else { continue };
-        for rule in rules
-            .iter()
-            .filter(|rule| place.first().is_some_and(|module| module == rule.module))
-        {
+        for rule in rules.iter().filter(|rule| place.first().is_some_and(|module| module == rule.module)) {
             for path in paths(&file.text) {
                 let Some(known) = from_the_root(&path, &place, &roots) else {
                     continue;
@@ -81,16 +76,8 @@ mod tests {
     use super::*;
 
     const RULES: &[Rule] = &[
-        Rule {
-            module: "low",
-            may: May::Only(&["error", "high::shared"]),
-            because: "low is low",
-        },
-        Rule {
-            module: "high",
-            may: May::AllBut(&["top"]),
-            because: "high is not top",
-        },
+        Rule { module: "low", may: May::Only(&["error", "high::shared"]), because: "low is low" },
+        Rule { module: "high", may: May::AllBut(&["top"]), because: "high is not top" },
     ];
 
     fn breaches_of(path: &str, text: &str) -> Vec<String> {

@@ -35,11 +35,7 @@ pub(crate) async fn visit(scenario: &str, url: &str) -> Visit {
 
     let output = Command::new(peers::node())
         .arg(here.join("browser/drive.mjs"))
-        .arg(
-            here.join("browser/scenarios")
-                .join(scenario)
-                .with_extension("mjs"),
-        )
+        .arg(here.join("browser/scenarios").join(scenario).with_extension("mjs"))
         .arg(url)
         .arg(&picture)
         .env("COUNTERSIGN_NPM", peers::npm())
@@ -49,10 +45,7 @@ pub(crate) async fn visit(scenario: &str, url: &str) -> Visit {
         .await
         .expect("Node.js starts");
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{scenario} did not play to its end:\n{complaint}"
-    );
+    assert!(output.status.success(), "{scenario} did not play to its end:\n{complaint}");
     let told: Value = serde_json::from_slice(&output.stdout).expect("the driver prints one JSON object");
 
     let list = |name: &str| texts(told.get(name).expect("the driver tells everything"));
@@ -95,9 +88,7 @@ fn asks_this_machine(url: &str) -> bool {
 }
 
 fn is_this_machine(address: &str) -> bool {
-    address
-        .parse()
-        .is_ok_and(|address: SocketAddr| address.ip().is_loopback())
+    address.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback())
 }
 
 fn texts(list: &Value) -> Vec<String> {

@@ -53,18 +53,11 @@ async fn a_person_follows_a_link_and_presses_a_button() {
 
     let visit = visit("press", &server.url()).await;
 
-    assert_eq!(
-        visit.answer,
-        json!({ "title": "Count", "said": "Pressed 2 times" })
-    );
+    assert_eq!(visit.answer, json!({ "title": "Count", "said": "Pressed 2 times" }));
     assert_eq!(presses.load(Ordering::Relaxed), 2);
     assert_eq!(visit.complaints, [""; 0]);
     assert_eq!(visit.strays(), [""; 0]);
-    assert!(
-        visit.shows_something(),
-        "{} is no picture",
-        visit.picture.display()
-    );
+    assert!(visit.shows_something(), "{} is no picture", visit.picture.display());
 }
 
 #[tokio::test]

@@ -38,11 +38,7 @@ async fn a_person_signs_in_with_the_keyboard_alone() {
 
     let visit = visit("sign_in", &format!("{}?{query}", idp.url("/authorize"))).await;
 
-    let came_back_to = visit
-        .answer
-        .get("came_back_to")
-        .and_then(|url| url.as_str())
-        .unwrap();
+    let came_back_to = visit.answer.get("came_back_to").and_then(|url| url.as_str()).unwrap();
     let came_back_to = Url::parse(came_back_to).unwrap();
     let sent: HashMap<_, _> = came_back_to.query_pairs().into_owned().collect();
     assert_eq!(sent.get("state").map(String::as_str), Some("remember me"));
@@ -57,16 +53,9 @@ async fn a_person_signs_in_with_the_keyboard_alone() {
     let tokens = answer.json();
     let access_token = tokens.get("access_token").and_then(|token| token.as_str());
     let access_token = access_token.unwrap_or_else(|| panic!("no token: {}", answer.text()));
-    let person = Plain::default()
-        .fetch_as(&idp.url("/userinfo"), access_token)
-        .await
-        .json();
+    let person = Plain::default().fetch_as(&idp.url("/userinfo"), access_token).await.json();
     assert_eq!(person.get("sub").and_then(|sub| sub.as_str()), Some("bob"));
     assert_eq!(visit.complaints, [""; 0]);
     assert_eq!(visit.strays(), [""; 0]);
-    assert!(
-        visit.shows_something(),
-        "{} is no picture",
-        visit.picture.display()
-    );
+    assert!(visit.shows_something(), "{} is no picture", visit.picture.display());
 }

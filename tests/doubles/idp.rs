@@ -42,10 +42,7 @@ impl World {
         let idp = Idp::start(Clock::default()).await;
         idp.register(Client::public("app").redirect_to("http://127.0.0.1/callback"));
         idp.script(Behaviour::SignIn("alice".into()));
-        Self {
-            idp,
-            http: Plain::default(),
-        }
+        Self { idp, http: Plain::default() }
     }
 
     /// `/authorize` with a request that is in order but for `changes`; an empty value leaves one out.
@@ -87,12 +84,7 @@ impl World {
     }
 
     async fn refresh(&self, token: &str) -> Answer {
-        self.token(&[
-            ("grant_type", "refresh_token"),
-            ("client_id", "app"),
-            ("refresh_token", token),
-        ])
-        .await
+        self.token(&[("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", token)]).await
     }
 
     async fn token(&self, fields: &[(&str, &str)]) -> Answer {
@@ -112,10 +104,7 @@ impl World {
 
 fn check(published: &JwkSet, issuer: &str, token: &str, audience: &str) -> Result<Map<String, Value>, Error> {
     let header = decode_header(token)?;
-    let key = header
-        .kid
-        .and_then(|kid| published.find(&kid))
-        .ok_or(ErrorKind::InvalidKeyFormat)?;
+    let key = header.kid.and_then(|kid| published.find(&kid)).ok_or(ErrorKind::InvalidKeyFormat)?;
     let mut validation = Validation::new(header.alg);
     validation.validate_nbf = true;
     validation.leeway = 0;
@@ -129,9 +118,7 @@ fn check(published: &JwkSet, issuer: &str, token: &str, audience: &str) -> Resul
 fn sent_back(answer: &Answer, name: &str) -> Option<String> {
     let location = Url::parse(answer.header("location")).ok()?;
     let mut pairs = location.query_pairs();
-    pairs
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 /// Header (0) or claims (1), read without judging.
@@ -144,7 +131,5 @@ fn part(token: &str, index: usize) -> Value {
 fn text(answer: &Answer, member: &str) -> String {
     let json = answer.json();
     let value = json.get(member).and_then(Value::as_str);
-    value
-        .unwrap_or_else(|| panic!("no `{member}` in {json}"))
-        .to_owned()
+    value.unwrap_or_else(|| panic!("no `{member}` in {json}")).to_owned()
 }

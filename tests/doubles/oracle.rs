@@ -1,8 +1,5 @@
 //! The SigV4 oracle and what a signer that nobody here wrote makes of it.
-#![allow(
-    clippy::unwrap_used,
-    reason = "what a suite prepares is right, or the suite has failed"
-)]
+#![allow(clippy::unwrap_used, reason = "what a suite prepares is right, or the suite has failed")]
 
 mod canonical;
 mod refusals;
@@ -20,10 +17,7 @@ async fn a_signed_request_arrives_with_its_signer() {
     let alice = world.session(ADMIN, "alice");
     let answer = world.send(world.signed(&alice, "/tools?b=2&a=1", "hello")).await;
     assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(
-        answer.json()["arn"],
-        "arn:aws:sts::123456789012:assumed-role/McpAdmin/alice"
-    );
+    assert_eq!(answer.json()["arn"], "arn:aws:sts::123456789012:assumed-role/McpAdmin/alice");
     assert_eq!(
         answer.json()["body_sha256"],
         "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
@@ -37,10 +31,7 @@ async fn a_signed_request_arrives_with_its_signer() {
     assert_eq!(request.method, Method::POST);
     assert_eq!(request.uri, "/tools?b=2&a=1");
     assert_eq!(request.body, "hello");
-    assert_eq!(
-        request.header("x-amz-security-token"),
-        alice.session_token.as_deref()
-    );
+    assert_eq!(request.header("x-amz-security-token"), alice.session_token.as_deref());
     assert_eq!(request.verdict, Verdict::Admitted(alice.principal));
 }
 
@@ -82,10 +73,7 @@ async fn whatever_was_signed_cannot_be_changed() {
             message.contains("The Canonical String for this request should have been\n'P"),
             "{what}: {message}"
         );
-        assert!(
-            message.contains("The String-to-Sign should have been\n'AWS4-HMAC-SHA256\n"),
-            "{what}"
-        );
+        assert!(message.contains("The String-to-Sign should have been\n'AWS4-HMAC-SHA256\n"), "{what}");
         assert!(!message.contains(&alice.secret_access_key));
     }
 }
@@ -109,11 +97,7 @@ async fn credentials_are_told_apart() {
     for (what, credentials, code) in [
         ("another's token", wrong_token, "UnrecognizedClientException"),
         ("no token", no_token, "UnrecognizedClientException"),
-        (
-            "a user with a token",
-            needless_token,
-            "UnrecognizedClientException",
-        ),
+        ("a user with a token", needless_token, "UnrecognizedClientException"),
         ("an unknown key", unknown, "UnrecognizedClientException"),
         ("a revoked key", forgotten, "UnrecognizedClientException"),
         ("another's secret", wrong_secret, "InvalidSignatureException"),
@@ -141,11 +125,7 @@ async fn time_is_the_clocks() {
     let request = world.signed(&alice, "/", "");
     clock.rewind(Duration::from_secs(330));
     let answer = world.send(request).await;
-    assert!(
-        answer.text().contains("Signature not yet current: "),
-        "{}",
-        answer.text()
-    );
+    assert!(answer.text().contains("Signature not yet current: "), "{}", answer.text());
     let date = answer.headers["date"].to_str().unwrap().to_owned();
 
     clock.advance(Duration::from_secs(7200));
@@ -159,16 +139,8 @@ async fn a_signature_is_for_one_scope() {
     let world = World::of("execute-api").await;
     let alice = world.session(ADMIN, "alice");
     for (service, region, message) in [
-        (
-            "execute-api",
-            "us-east-1",
-            "Credential should be scoped to a valid region, not 'us-east-1'.",
-        ),
-        (
-            "lambda",
-            REGION,
-            "Credential should be scoped to correct service: 'execute-api'.",
-        ),
+        ("execute-api", "us-east-1", "Credential should be scoped to a valid region, not 'us-east-1'."),
+        ("lambda", REGION, "Credential should be scoped to correct service: 'execute-api'."),
     ] {
         let request = Signer::new(&world, service).region(region).sign(&alice, "/", "x");
         let answer = world.send(request).await;

@@ -59,9 +59,7 @@ impl Scene {
         let clock = Clock::default();
         let issuer = Issuer::start().await;
         let sts = Sts::start(Book::new(clock.clone())).await;
-        let provider = Provider::new(ACCOUNT, issuer.url())
-            .client("sts.amazonaws.com")
-            .client("mcp-client");
+        let provider = Provider::new(ACCOUNT, issuer.url()).client("sts.amazonaws.com").client("mcp-client");
         sts.add_provider(provider).unwrap();
         Self { clock, issuer, sts }
     }
@@ -197,17 +195,9 @@ impl Issuer {
             Json(json!({"keys": *keys.lock().unwrap()}))
         };
         let router = Router::new()
-            .route(
-                "/.well-known/openid-configuration",
-                get(move || async move { Json(discovery) }),
-            )
+            .route("/.well-known/openid-configuration", get(move || async move { Json(discovery) }))
             .route("/jwks", get(key_set));
-        Self {
-            server: bound.serve(router),
-            key,
-            published,
-            fetches,
-        }
+        Self { server: bound.serve(router), key, published, fetches }
     }
 
     fn url(&self) -> String {

@@ -24,10 +24,7 @@ impl Log {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        Self {
-            pages,
-            _recording: tracing::subscriber::set_default(subscriber),
-        }
+        Self { pages, _recording: tracing::subscriber::set_default(subscriber) }
     }
 
     pub(crate) fn text(&self) -> String {
@@ -37,10 +34,7 @@ impl Log {
     /// The lines that contain `mark`.
     pub(crate) fn lines(&self, mark: &str) -> Vec<String> {
         let text = self.text();
-        text.lines()
-            .filter(|line| line.contains(mark))
-            .map(str::to_owned)
-            .collect()
+        text.lines().filter(|line| line.contains(mark)).map(str::to_owned).collect()
     }
 }
 

@@ -22,19 +22,13 @@ pub(crate) struct Service {
 impl Service {
     /// One route that says who is calling, behind the layer.
     pub(crate) async fn guarded_by(verifier: Verifier) -> Self {
-        let stack = ServiceBuilder::new()
-            .respond_with(oauth())
-            .verify_identity_for_router(verifier);
+        let stack = ServiceBuilder::new().respond_with(oauth()).verify_identity_for_router(verifier);
         Self::start(Router::new().route("/", get(whoami)).layer(stack)).await
     }
 
     pub(crate) async fn start(router: Router) -> Self {
         let server = Server::start(router).await;
-        Self {
-            url: server.url(),
-            http: Plain::default(),
-            _server: server.into(),
-        }
+        Self { url: server.url(), http: Plain::default(), _server: server.into() }
     }
 
     /// Asks with one bearer token.
@@ -49,9 +43,7 @@ impl Service {
 
     /// Asks with these `Authorization` headers.
     pub(crate) async fn get(&self, path: &str, authorization: &[HeaderValue]) -> Answer {
-        let mut request = Request::get(format!("{}{path}", self.url))
-            .body(Full::<Bytes>::default())
-            .unwrap();
+        let mut request = Request::get(format!("{}{path}", self.url)).body(Full::<Bytes>::default()).unwrap();
         for value in authorization {
             request.headers_mut().append(header::AUTHORIZATION, value.clone());
         }
@@ -118,10 +110,7 @@ pub(crate) const EXPIRED: Refusal = Refusal {
     status: StatusCode::UNAUTHORIZED,
     error: Some("invalid_token"),
     sentence: "the access token expired",
-    challenge: Some([
-        r#"Bearer error="invalid_token", error_description="the access token expired", "#,
-        "",
-    ]),
+    challenge: Some([r#"Bearer error="invalid_token", error_description="the access token expired", "#, ""]),
     retry_after: None,
 };
 
@@ -158,10 +147,7 @@ pub(crate) const UNAVAILABLE: Refusal = Refusal {
 };
 
 /// When the next attempt is due soon, or nobody knows when.
-pub(crate) const UNAVAILABLE_NOW: Refusal = Refusal {
-    retry_after: Some("1"),
-    ..UNAVAILABLE
-};
+pub(crate) const UNAVAILABLE_NOW: Refusal = Refusal { retry_after: Some("1"), ..UNAVAILABLE };
 
 pub(crate) const OUR_FAULT: Refusal = Refusal {
     status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -175,19 +161,10 @@ impl Refusal {
     /// Compares an answer with this, whole; `case` says which one it is.
     pub(crate) fn assert_is(&self, answer: &Answer, case: &str) {
         assert_eq!(answer.status, self.status, "{case}: {}", answer.text());
-        let challenge = self
-            .challenge
-            .map(|[before, after]| format!(r#"{before}resource_metadata="{METADATA}"{after}"#));
-        assert_eq!(
-            answer.header("www-authenticate"),
-            challenge.unwrap_or_default(),
-            "{case}"
-        );
-        assert_eq!(
-            answer.header("retry-after"),
-            self.retry_after.unwrap_or_default(),
-            "{case}"
-        );
+        let challenge =
+            self.challenge.map(|[before, after]| format!(r#"{before}resource_metadata="{METADATA}"{after}"#));
+        assert_eq!(answer.header("www-authenticate"), challenge.unwrap_or_default(), "{case}");
+        assert_eq!(answer.header("retry-after"), self.retry_after.unwrap_or_default(), "{case}");
         assert_eq!(answer.header("content-type"), "application/json", "{case}");
         assert_eq!(answer.header("cache-control"), "no-store", "{case}");
 

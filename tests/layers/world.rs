@@ -38,10 +38,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let clock = Clock::default();
-        Self {
-            idp: Idp::start(clock.clone()).await,
-            clock,
-        }
+        Self { idp: Idp::start(clock.clone()).await, clock }
     }
 
     /// The issuer on the terms that are the default.

@@ -26,22 +26,10 @@ async fn its_signatures_are_accepted_unless_a_byte_changes() {
     let mut steps = Vec::new();
     for (service, region, target) in [
         ("execute-api", "eu-west-1", "/stage/a%20b//c/./d?b=2&a1=x&a=1"),
-        (
-            "lambda",
-            "us-east-1",
-            "/2015-03-31/functions/arn%3Aaws%3Alambda/invocations",
-        ),
-        (
-            "bedrock-agentcore",
-            "us-west-2",
-            "/runtimes/x/invocations?qualifier=DEFAULT",
-        ),
+        ("lambda", "us-east-1", "/2015-03-31/functions/arn%3Aaws%3Alambda/invocations"),
+        ("bedrock-agentcore", "us-west-2", "/runtimes/x/invocations?qualifier=DEFAULT"),
         ("sts", "eu-central-1", "/"),
-        (
-            "s3",
-            "ap-southeast-2",
-            "/bucket/key%20with%20space/../%C3%A4?list-type=2&prefix=a%2Fb",
-        ),
+        ("s3", "ap-southeast-2", "/bucket/key%20with%20space/../%C3%A4?list-type=2&prefix=a%2Fb"),
     ] {
         let oracle = Oracle::new(book.clone(), service, region);
         let server = OracleServer::start(oracle, who_signed()).await;
@@ -52,11 +40,7 @@ async fn its_signatures_are_accepted_unless_a_byte_changes() {
                 "body": "{\"hello\": \"world\"}", "flip": flip,
             })
         };
-        steps.extend([
-            step("request", None),
-            step("request", Some(3)),
-            step("presign", None),
-        ]);
+        steps.extend([step("request", None), step("request", Some(3)), step("presign", None)]);
         servers.push((service, server));
     }
     let answers = run(&alice, &steps).await;
@@ -71,11 +55,7 @@ async fn its_signatures_are_accepted_unless_a_byte_changes() {
 
         assert_eq!(refused["status"], 403, "{service}: {refused}");
         let seen = server.oracle().seen();
-        assert_eq!(
-            seen[1].denied().unwrap().code(),
-            "SignatureDoesNotMatch",
-            "{service}"
-        );
+        assert_eq!(seen[1].denied().unwrap().code(), "SignatureDoesNotMatch", "{service}");
         assert_eq!(seen[0].body.len(), seen[1].body.len());
         assert_eq!(seen[0].header("x-amz-meta-note"), Some("spaced   out"));
     }
@@ -94,13 +74,7 @@ async fn its_clients_understand_every_protocols_refusals() {
     let mut steps = Vec::new();
     for (service, region, protocol, operation, parameters) in [
         ("lambda", "eu-west-1", Protocol::Json, "list_functions", json!({})),
-        (
-            "dynamodb",
-            "eu-west-1",
-            Protocol::AwsJson,
-            "list_tables",
-            json!({}),
-        ),
+        ("dynamodb", "eu-west-1", Protocol::AwsJson, "list_tables", json!({})),
         ("iam", "us-east-1", Protocol::Query, "list_users", json!({})),
         (
             "s3",
@@ -139,35 +113,14 @@ async fn its_clients_understand_every_protocols_refusals() {
                 "InvalidAccessKeyId",
             ],
         ),
-        (
-            &late,
-            [
-                "ExpiredTokenException",
-                "ExpiredTokenException",
-                "ExpiredToken",
-                "ExpiredToken",
-            ],
-        ),
-        (
-            &alice,
-            [
-                "AccessDeniedException",
-                "AccessDeniedException",
-                "AccessDenied",
-                "AccessDenied",
-            ],
-        ),
+        (&late, ["ExpiredTokenException", "ExpiredTokenException", "ExpiredToken", "ExpiredToken"]),
+        (&alice, ["AccessDeniedException", "AccessDeniedException", "AccessDenied", "AccessDenied"]),
     ] {
         let answers = run(credentials, &steps).await;
         let told: Vec<&Value> = answers.iter().map(|answer| &answer["code"]).collect();
         assert_eq!(told, codes, "{answers:?}");
         for answer in &answers {
-            assert!(
-                answer["message"]
-                    .as_str()
-                    .is_some_and(|message| !message.is_empty()),
-                "{answer}"
-            );
+            assert!(answer["message"].as_str().is_some_and(|message| !message.is_empty()), "{answer}");
             assert!(answer["request_id"].is_string(), "{answer}");
         }
     }

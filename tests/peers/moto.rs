@@ -40,27 +40,15 @@ const EXCEPTIONS: [(&str, &str, &str); 11] = [
     ("AssumeRole SessionTokenSize", "absent", "present"),
     ("AssumeRole SessionTokenUtilization", "absent", "present"),
     ("AssumeRoleWithWebIdentity SessionTokenSize", "absent", "present"),
-    (
-        "AssumeRoleWithWebIdentity SessionTokenUtilization",
-        "absent",
-        "present",
-    ),
+    ("AssumeRoleWithWebIdentity SessionTokenUtilization", "absent", "present"),
     // It never looks at the parameter.
     ("AssumeRole SourceIdentity", "absent", "alice"),
     // It never looks into the token.
-    (
-        "AssumeRoleWithWebIdentity Audience",
-        "absent",
-        "sts.amazonaws.com",
-    ),
+    ("AssumeRoleWithWebIdentity Audience", "absent", "sts.amazonaws.com"),
     ("AssumeRoleWithWebIdentity Provider", "absent", "present"),
     ("AssumeRoleWithWebIdentity Subject", "absent", "alice"),
     // A constant of the documentation instead of a role's id.
-    (
-        "AssumeRoleWithWebIdentity AssumedRoleId",
-        "ARO1, 12 more, :alice",
-        "AROA, 17 more, :alice",
-    ),
+    ("AssumeRoleWithWebIdentity AssumedRoleId", "ARO1, 12 more, :alice", "AROA, 17 more, :alice"),
 ];
 
 /// What was answered: values that must agree as they are, others by their form.
@@ -118,10 +106,7 @@ async fn shapes(url: &str, user: config::Credentials, token: &str) -> Shape {
     session(&mut note, answer.credentials(), answer.assumed_role_user(), asked);
     note("PackedPolicySize", presence(packed));
     note("SessionTokenSize", presence(answer.session_token_size()));
-    note(
-        "SessionTokenUtilization",
-        presence(answer.session_token_utilization()),
-    );
+    note("SessionTokenUtilization", presence(answer.session_token_utilization()));
     note("Provider", presence(answer.provider()));
     note("Audience", text(answer.audience()));
     note("Subject", text(answer.subject_from_web_identity_token()));
@@ -145,19 +130,10 @@ async fn shapes(url: &str, user: config::Credentials, token: &str) -> Shape {
     session(&mut note, answer.credentials(), answer.assumed_role_user(), asked);
     note("PackedPolicySize", presence(packed));
     note("SessionTokenSize", presence(answer.session_token_size()));
-    note(
-        "SessionTokenUtilization",
-        presence(answer.session_token_utilization()),
-    );
+    note("SessionTokenUtilization", presence(answer.session_token_utilization()));
     note("SourceIdentity", text(answer.source_identity()));
-    note(
-        "RequestId",
-        presence(aws_sdk_sts::operation::RequestId::request_id(&answer)),
-    );
-    note(
-        "with a long name",
-        refusal(&call().role_session_name("a".repeat(65)).send().await),
-    );
+    note("RequestId", presence(aws_sdk_sts::operation::RequestId::request_id(&answer)));
+    note("with a long name", refusal(&call().role_session_name("a".repeat(65)).send().await));
 
     let issued = answer.credentials().unwrap();
     let credentials = config::Credentials::new(
@@ -186,15 +162,9 @@ fn session(
 ) {
     let (credentials, user) = (credentials.unwrap(), user.unwrap());
     note("AccessKeyId", identifier(credentials.access_key_id()));
-    note(
-        "SecretAccessKey",
-        format!("{} characters", credentials.secret_access_key().len()),
-    );
+    note("SecretAccessKey", format!("{} characters", credentials.secret_access_key().len()));
     // AWS promises nothing about its length.
-    note(
-        "SessionToken",
-        presence(Some(credentials.session_token()).filter(|t| !t.is_empty())),
-    );
+    note("SessionToken", presence(Some(credentials.session_token()).filter(|t| !t.is_empty())));
     let late = credentials.expiration().secs() - asked - i64::from(DURATION);
     note("Expiration", format!("as asked: {}", (0..60).contains(&late)));
     note("Arn", user.arn().to_owned());

@@ -40,9 +40,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 #[tokio::test]
 async fn its_tokens_for_us_are_accepted_and_no_others() {
     let provider = Provider::start().await;
-    let issuer = Issuer::new(&provider.issuer, OURS)
-        .with_token_type("at+jwt")
-        .with_required_scopes(["mcp"]);
+    let issuer = Issuer::new(&provider.issuer, OURS).with_token_type("at+jwt").with_required_scopes(["mcp"]);
     let service = service(issuer).await;
     let http = Plain::default();
     let caller = json!({"issuer": provider.issuer, "subject": "alice", "scopes": ["mcp", "read"]});
@@ -66,10 +64,7 @@ async fn its_tokens_for_us_are_accepted_and_no_others() {
         let answer = http.fetch_as(&service.url(), token.as_str().unwrap()).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{case}");
         let challenge = answer.header("www-authenticate");
-        assert!(
-            challenge.starts_with(r#"Bearer error="invalid_token""#),
-            "{case}: {challenge}"
-        );
+        assert!(challenge.starts_with(r#"Bearer error="invalid_token""#), "{case}: {challenge}");
     }
 }
 
@@ -79,9 +74,7 @@ async fn each_of_its_keys_is_understood() {
     let service = service(Issuer::new(&provider.issuer, OURS).with_audience(RSA)).await;
     for resource in [OURS, RSA] {
         let tokens = provider.sign_in("bob", resource).await;
-        let answer = Plain::default()
-            .fetch_as(&service.url(), text(&tokens, "access_token"))
-            .await;
+        let answer = Plain::default().fetch_as(&service.url(), text(&tokens, "access_token")).await;
         assert_eq!(answer.status, StatusCode::OK, "{resource}: {}", answer.text());
     }
 }
@@ -89,11 +82,8 @@ async fn each_of_its_keys_is_understood() {
 #[tokio::test]
 async fn it_is_asked_about_opaque_tokens() {
     let provider = Provider::start().await;
-    let introspection = Introspection::new(
-        provider.endpoint("introspection_endpoint"),
-        "gateway",
-        "hush".into(),
-    );
+    let introspection =
+        Introspection::new(provider.endpoint("introspection_endpoint"), "gateway", "hush".into());
     let service = service(Issuer::new(&provider.issuer, OPAQUE).with_introspection(introspection)).await;
     let http = Plain::default();
     let tokens = provider.sign_in("carol", OPAQUE).await;
@@ -102,10 +92,9 @@ async fn it_is_asked_about_opaque_tokens() {
     let answer = http.fetch_as(&service.url(), token).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     assert_eq!(answer.json()["subject"], "carol");
-    for (case, token) in [
-        ("without an audience", text(&tokens, "refresh_token")),
-        ("unheard of", "an-opaque-token-of-nobody"),
-    ] {
+    for (case, token) in
+        [("without an audience", text(&tokens, "refresh_token")), ("unheard of", "an-opaque-token-of-nobody")]
+    {
         let answer = http.fetch_as(&service.url(), token).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{case}");
     }
@@ -114,9 +103,7 @@ async fn it_is_asked_about_opaque_tokens() {
 /// A service that says who is calling, as far as `issuer` can tell.
 async fn service(issuer: Issuer) -> Server {
     let verifier = Verifier::builder().trust(issuer).build().unwrap();
-    let stack = ServiceBuilder::new()
-        .respond()
-        .verify_identity_for_router(verifier);
+    let stack = ServiceBuilder::new().respond().verify_identity_for_router(verifier);
     Server::start(Router::new().route("/", get(whoami)).layer(stack)).await
 }
 
@@ -138,11 +125,7 @@ impl Provider {
         let mut process = Counterpart::start(&mut command);
         let issuer = process.wait_for("issuer:").await;
         let url = format!("{issuer}/.well-known/openid-configuration");
-        Self {
-            metadata: Plain::default().fetch(&url).await.json(),
-            issuer,
-            _process: process,
-        }
+        Self { metadata: Plain::default().fetch(&url).await.json(), issuer, _process: process }
     }
 
     fn endpoint(&self, name: &str) -> &str {
@@ -189,9 +172,7 @@ impl Provider {
     }
 
     async fn token(&self, form: &[(&str, &str)]) -> Value {
-        let answer = Plain::default()
-            .post_form(self.endpoint("token_endpoint"), form)
-            .await;
+        let answer = Plain::default().post_form(self.endpoint("token_endpoint"), form).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         answer.json()
     }
@@ -206,11 +187,7 @@ struct Person {
 
 impl Person {
     fn called(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            http: Plain::default(),
-            cookies: BTreeMap::new(),
-        }
+        Self { name: name.to_owned(), http: Plain::default(), cookies: BTreeMap::new() }
     }
 
     /// Follows redirects and fills in forms until a redirect leads back to the client.
@@ -237,11 +214,7 @@ impl Person {
     }
 
     async fn visit(&mut self, method: Method, url: &Url, form: String) -> Answer {
-        let cookies: Vec<_> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder()
             .method(method)
             .uri(url.as_str())
@@ -269,7 +242,5 @@ fn between<'p>(page: &'p str, before: &str, after: &str) -> &'p str {
 }
 
 fn text<'j>(json: &'j Value, member: &str) -> &'j str {
-    json[member]
-        .as_str()
-        .unwrap_or_else(|| panic!("no {member} in {json}"))
+    json[member].as_str().unwrap_or_else(|| panic!("no {member} in {json}"))
 }

@@ -48,10 +48,7 @@ fn tokens() {
 #[test]
 fn key_sets() {
     let reached = replay("jwks", fuzz::jwks);
-    expect(
-        &reached,
-        &[Outcome::Unfit, Outcome::Accepted, Outcome::Unreadable],
-    );
+    expect(&reached, &[Outcome::Unfit, Outcome::Accepted, Outcome::Unreadable]);
 }
 
 /// Puts every file that is kept for `target` to it, and says which outcomes there were.
@@ -76,10 +73,7 @@ fn replay(target: &str, run: fn(&[u8]) -> Outcome) -> HashSet<Outcome> {
 /// A corpus that no longer gets behind the first check would prove nothing.
 fn expect(reached: &HashSet<Outcome>, outcomes: &[Outcome]) {
     for outcome in outcomes {
-        assert!(
-            reached.contains(outcome),
-            "no input leads to {outcome:?}, only to {reached:?}"
-        );
+        assert!(reached.contains(outcome), "no input leads to {outcome:?}, only to {reached:?}");
     }
 }
 
@@ -88,9 +82,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
-    let mut files: Vec<_> = entries
-        .map(|entry| entry.expect("the folder can be read").path())
-        .collect();
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
     files.sort();
     files
 }

@@ -55,11 +55,7 @@ impl Plain {
     /// Sends any request; the connection may fail.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Box<dyn Error + Send + Sync>> {
         let (parts, body) = self.0.request(request).await?.into_parts();
-        Ok(Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: body.collect().await?.to_bytes(),
-        })
+        Ok(Answer { status: parts.status, headers: parts.headers, body: body.collect().await?.to_bytes() })
     }
 
     fn request(method: Method, url: &str) -> http::request::Builder {
@@ -98,7 +94,5 @@ impl Answer {
 
 /// Names and values as a query or a form.
 pub fn encode(fields: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish()
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

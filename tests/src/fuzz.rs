@@ -96,12 +96,7 @@ where
     let answer = service.oneshot(request).now_or_never();
     answer
         .expect("with keys at hand there is nothing to wait for")
-        .map_err(|error| {
-            error
-                .downcast::<Error>()
-                .expect("the error is the layer's own")
-                .kind()
-        })
+        .map_err(|error| error.downcast::<Error>().expect("the error is the layer's own").kind())
 }
 
 /// The public half of [`KEY`] as a key set.
@@ -117,9 +112,5 @@ fn sign(header: &[u8], claims: &[u8]) -> String {
 }
 
 fn message(header: &[u8], claims: &[u8]) -> String {
-    format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(claims)
-    )
+    format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
 }

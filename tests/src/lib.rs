@@ -1,10 +1,6 @@
 //! What the black-box suites share: a plain HTTP client, finding the counterparts that `tests/run` prepared,
 //! running them, and the bodies of the fuzz targets.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a suite that cannot be set up has failed"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a suite that cannot be set up has failed")]
 
 pub mod client;
 pub mod fuzz;

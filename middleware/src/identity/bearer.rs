@@ -83,10 +83,7 @@ mod tests {
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
         }
-        Presented::by(&headers)
-            .and_then(Presented::token)
-            .map(str::to_owned)
-            .map_err(|error| error.kind())
+        Presented::by(&headers).and_then(Presented::token).map(str::to_owned).map_err(|error| error.kind())
     }
 
     #[test]

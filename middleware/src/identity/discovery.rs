@@ -56,10 +56,7 @@ mod tests {
     #[test]
     fn well_known_addresses() {
         let of = |issuer: &str| -> Vec<String> {
-            candidates(&Url::parse(issuer).unwrap())
-                .iter()
-                .map(Url::to_string)
-                .collect()
+            candidates(&Url::parse(issuer).unwrap()).iter().map(Url::to_string).collect()
         };
         assert_eq!(
             of("https://login.example.com"),
@@ -81,16 +78,8 @@ mod tests {
     fn the_document_must_be_the_issuers_own() {
         let document = br#"{"issuer": "https://i", "jwks_uri": "https://i/keys"}"#;
         assert_eq!(read("https://i", document).unwrap().as_str(), "https://i/keys");
-        assert!(
-            read("https://i/", document)
-                .unwrap_err()
-                .contains("another issuer")
-        );
-        assert!(
-            read("https://i", b"{}")
-                .unwrap_err()
-                .contains("not a discovery document")
-        );
+        assert!(read("https://i/", document).unwrap_err().contains("another issuer"));
+        assert!(read("https://i", b"{}").unwrap_err().contains("not a discovery document"));
         assert!(read("https://i", br#"["https://i", "https://i/keys"]"#).is_err());
     }
 }

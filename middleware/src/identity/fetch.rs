@@ -67,10 +67,7 @@ impl Fetcher {
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut http = HttpConnector::new_with_resolver(Guarded {
-            resolver: GaiResolver::new(),
-            reach,
-        });
+        let mut http = HttpConnector::new_with_resolver(Guarded { resolver: GaiResolver::new(), reach });
         http.enforce_http(false);
         http.set_connect_timeout(Some(TIMEOUT));
         let https = HttpsConnectorBuilder::new()
@@ -112,16 +109,10 @@ impl Fetcher {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| chain(&error))?;
+        let response = self.client.request(request).await.map_err(|error| chain(&error))?;
         let status = response.status();
         if status.is_redirection() {
-            return Err(format!(
-                "answered {status}: redirects are not followed, name the final address"
-            ));
+            return Err(format!("answered {status}: redirects are not followed, name the final address"));
         }
         if !status.is_success() {
             return Err(format!("answered {status}"));
@@ -160,11 +151,7 @@ impl Reach {
 
     fn allows(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        if address.is_loopback() {
-            self.loopback
-        } else {
-            self.private || is_public(address)
-        }
+        if address.is_loopback() { self.loopback } else { self.private || is_public(address) }
     }
 }
 
@@ -182,10 +169,7 @@ impl Service<Name> for Guarded {
         let reach = self.reach;
         let resolving = self.resolver.call(name);
         Box::pin(async move {
-            let reachable: Vec<_> = resolving
-                .await?
-                .filter(|address| reach.allows(address.ip()))
-                .collect();
+            let reachable: Vec<_> = resolving.await?.filter(|address| reach.allows(address.ip())).collect();
             if reachable.is_empty() {
                 return Err(io::Error::other("the name resolves to private addresses only"));
             }
@@ -197,9 +181,7 @@ impl Service<Name> for Guarded {
 /// `max-age` of `Cache-Control`.
 fn max_age(response: &Response<Bytes>) -> Option<Duration> {
     let control = response.headers().get(header::CACHE_CONTROL)?.to_str().ok()?;
-    let directive = control
-        .split(',')
-        .find_map(|directive| directive.trim().strip_prefix("max-age="))?;
+    let directive = control.split(',').find_map(|directive| directive.trim().strip_prefix("max-age="))?;
     directive.parse().ok().map(Duration::from_secs)
 }
 
@@ -214,15 +196,9 @@ fn bundled_roots(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| format!("the CA bundle is not PEM: {error}"))?;
-        roots
-            .add(certificate)
-            .map_err(|error| format!("the CA bundle holds a bad certificate: {error}"))?;
+        roots.add(certificate).map_err(|error| format!("the CA bundle holds a bad certificate: {error}"))?;
     }
-    if roots.is_empty() {
-        Err("the CA bundle holds no certificate".to_owned())
-    } else {
-        Ok(roots)
-    }
+    if roots.is_empty() { Err("the CA bundle holds no certificate".to_owned()) } else { Ok(roots) }
 }
 
 fn is_public(address: IpAddr) -> bool {
@@ -273,13 +249,7 @@ mod tests {
 
     #[test]
     fn only_https_and_loopback() {
-        let (none, loopback) = (
-            Reach::default(),
-            Reach {
-                loopback: true,
-                private: false,
-            },
-        );
+        let (none, loopback) = (Reach::default(), Reach { loopback: true, private: false });
         assert!(check(none, "https://login.example.com/keys"));
         assert!(!check(none, "http://login.example.com/keys"));
         assert!(!check(none, "http://127.0.0.1:1/keys") && !check(none, "https://[::1]/keys"));
@@ -289,10 +259,7 @@ mod tests {
 
     #[test]
     fn private_addresses_only_where_allowed() {
-        let private = Reach {
-            loopback: false,
-            private: true,
-        };
+        let private = Reach { loopback: false, private: true };
         for address in [
             "10.1.2.3",
             "172.16.0.1",

@@ -61,9 +61,7 @@ where
     S: Service<Request<Carry<Authenticated, B>>>,
 {
     pub(super) fn refused(error: Error) -> Self {
-        Self {
-            state: State::Refused { error: Some(error) },
-        }
+        Self { state: State::Refused { error: Some(error) } }
     }
 
     pub(super) fn waiting(
@@ -72,18 +70,11 @@ where
         verifier: Verifier,
         request: Request<B>,
     ) -> Self {
-        Self {
-            state: State::Waiting {
-                verdict,
-                call: Some((inner, verifier, request)),
-            },
-        }
+        Self { state: State::Waiting { verdict, call: Some((inner, verifier, request)) } }
     }
 
     pub(super) fn calling(future: S::Future) -> Self {
-        Self {
-            state: State::Calling { future },
-        }
+        Self { state: State::Calling { future } }
     }
 }
 
@@ -92,15 +83,11 @@ where
     S: Service<Request<B>>,
 {
     pub(super) fn verified(future: ResponseFuture<WithoutProof<S>, B>) -> Self {
-        Self {
-            way: Way::Verified { future },
-        }
+        Self { way: Way::Verified { future } }
     }
 
     pub(super) fn anonymous(future: S::Future) -> Self {
-        Self {
-            way: Way::Anonymous { future },
-        }
+        Self { way: Way::Anonymous { future } }
     }
 }
 
@@ -121,9 +108,7 @@ where
                     Ok(Ok(identity)) => match call.take() {
                         Some((mut inner, verifier, request)) => {
                             let request = with_proof(request, verifier.authenticated(identity));
-                            State::Calling {
-                                future: inner.call(request),
-                            }
+                            State::Calling { future: inner.call(request) }
                         }
                         None => State::Refused { error: None },
                     },

@@ -96,14 +96,8 @@ impl Introspector {
         demands: &Demands,
         now: SystemTime,
     ) -> Result<(Identity, Span), Error> {
-        let request = self
-            .request(token)
-            .map_err(|error| unavailable(error.to_string()))?;
-        let answer = self
-            .fetcher
-            .post(&self.endpoint, request)
-            .await
-            .map_err(unavailable)?;
+        let request = self.request(token).map_err(|error| unavailable(error.to_string()))?;
+        let answer = self.fetcher.post(&self.endpoint, request).await.map_err(unavailable)?;
         let mut claims: Map<String, Value> =
             serde_json::from_slice(&answer).map_err(|error| unavailable(error.to_string()))?;
         if claims.get("active") != Some(&Value::Bool(true)) {
@@ -119,26 +113,12 @@ impl Introspector {
             claims.entry("aud").or_insert_with(|| json!(demands.audiences));
         }
         let (identity, span) = demands.check(claims, token.clone(), now)?;
-        Ok((
-            identity,
-            Span {
-                until: span.until.min(end),
-                ..span
-            },
-        ))
+        Ok((identity, Span { until: span.until.min(end), ..span }))
     }
 
     fn request(&self, token: &SecretString) -> Result<Request<Full<Bytes>>, http::Error> {
-        let Introspection {
-            client_id,
-            client_secret,
-            secret_in_body,
-            ..
-        } = &self.settings;
-        let mut form = vec![
-            ("token", token.expose_secret()),
-            ("token_type_hint", "access_token"),
-        ];
+        let Introspection { client_id, client_secret, secret_in_body, .. } = &self.settings;
+        let mut form = vec![("token", token.expose_secret()), ("token_type_hint", "access_token")];
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.endpoint.as_str())
@@ -174,9 +154,6 @@ fn basic(client_id: &str, client_secret: &SecretString) -> String {
 }
 
 fn unavailable(problem: impl Into<String>) -> Error {
-    Error::new(
-        Kind::IssuerUnavailable,
-        "the issuer cannot be asked about the token",
-    )
-    .with_source(problem.into())
+    Error::new(Kind::IssuerUnavailable, "the issuer cannot be asked about the token")
+        .with_source(problem.into())
 }

@@ -201,10 +201,8 @@ impl Issuer {
         if self.algorithms.is_empty() {
             complain("no algorithm is allowed; name at least one".to_owned());
         }
-        let reach = Reach {
-            loopback: base.as_ref().is_some_and(is_loopback),
-            private: self.private_addresses,
-        };
+        let reach =
+            Reach { loopback: base.as_ref().is_some_and(is_loopback), private: self.private_addresses };
         let mut endpoint = |text: &str, what: &str| {
             let url = parse(text, what, &mut complain)?;
             match reach.check(&url) {
@@ -231,9 +229,7 @@ impl Issuer {
             .and_then(|introspection| endpoint(&introspection.endpoint, "the introspection endpoint"));
         let fetcher = match (&source, &ask) {
             (None, None) => None,
-            _ => Fetcher::new(reach, self.authorities.as_deref())
-                .map_err(&mut complain)
-                .ok(),
+            _ => Fetcher::new(reach, self.authorities.as_deref()).map_err(&mut complain).ok(),
         };
         let keys = match (self.keys, source, &fetcher) {
             (Keys::Local(keys), ..) => Some(KeySource::Local(keys)),
@@ -245,20 +241,15 @@ impl Issuer {
             _ => None,
         };
         let introspector = match (self.introspection, ask, fetcher) {
-            (Some(settings), Some(endpoint), Some(fetcher)) => Some(Introspector {
-                endpoint,
-                settings,
-                fetcher,
-            }),
+            (Some(settings), Some(endpoint), Some(fetcher)) => {
+                Some(Introspector { endpoint, settings, fetcher })
+            }
             _ => None,
         };
         match keys {
-            Some(keys) if problems.is_empty() => Ok(Trusted {
-                demands: self.demands,
-                algorithms: self.algorithms,
-                keys,
-                introspector,
-            }),
+            Some(keys) if problems.is_empty() => {
+                Ok(Trusted { demands: self.demands, algorithms: self.algorithms, keys, introspector })
+            }
             _ => Err(problems),
         }
     }
@@ -272,9 +263,7 @@ fn parse(text: &str, what: &str, complain: &mut impl FnMut(String)) -> Option<Ur
             None
         }
         Err(error) => {
-            complain(format!(
-                "{what} is no address ({error}); write it as https://host/path"
-            ));
+            complain(format!("{what} is no address ({error}); write it as https://host/path"));
             None
         }
     }

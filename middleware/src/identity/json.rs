@@ -29,13 +29,8 @@ mod tests {
     fn only_an_object_is_one() {
         let named: Named = object(b" {\"name\": \"n\", \"other\": 1}\n").unwrap();
         assert_eq!(named.name, "n");
-        let others: [&[u8]; 5] = [
-            br#"["n"]"#,
-            b"\"n\"",
-            b"",
-            b"{",
-            b"{\"name\": \"n\", \"other\": \"\xff\"}",
-        ];
+        let others: [&[u8]; 5] =
+            [br#"["n"]"#, b"\"n\"", b"", b"{", b"{\"name\": \"n\", \"other\": \"\xff\"}"];
         for text in others {
             object::<Named>(text).unwrap_err();
         }

@@ -121,10 +121,7 @@ impl Key {
         }
         let fields = Jwk::deserialize(jwk).map_err(|_| Unusable::Malformed)?;
         if fields.purpose.is_some_and(|purpose| purpose != "sig")
-            || fields
-                .key_ops
-                .as_ref()
-                .is_some_and(|operations| !operations.contains(&"verify"))
+            || fields.key_ops.as_ref().is_some_and(|operations| !operations.contains(&"verify"))
         {
             return Err(Unusable::OtherUse);
         }
@@ -145,32 +142,13 @@ impl Key {
                 .ok_or(Unusable::Unsupported)?,
         };
         let decoding = match fields {
-            Jwk {
-                kty: "RSA",
-                n: Some(n),
-                e: Some(e),
-                ..
-            } => DecodingKey::from_rsa_components(n, e),
-            Jwk {
-                kty: "EC",
-                x: Some(x),
-                y: Some(y),
-                ..
-            } => DecodingKey::from_ec_components(x, y),
-            Jwk {
-                kty: "OKP",
-                x: Some(x),
-                ..
-            } => DecodingKey::from_ed_components(x),
+            Jwk { kty: "RSA", n: Some(n), e: Some(e), .. } => DecodingKey::from_rsa_components(n, e),
+            Jwk { kty: "EC", x: Some(x), y: Some(y), .. } => DecodingKey::from_ec_components(x, y),
+            Jwk { kty: "OKP", x: Some(x), .. } => DecodingKey::from_ed_components(x),
             _ => return Err(Unusable::Malformed),
         }
         .map_err(|_| Unusable::Malformed)?;
-        Ok(Self {
-            kid: fields.kid,
-            algorithms,
-            decoding,
-            jwk: jwk.clone(),
-        })
+        Ok(Self { kid: fields.kid, algorithms, decoding, jwk: jwk.clone() })
     }
 
     pub(super) fn kid(&self) -> Option<&str> {
@@ -228,25 +206,11 @@ mod tests {
             (with(ed25519(), "crv", json!("X25519")), Unusable::Unsupported),
             (json!({"kty": "oct", "k": "c2VjcmV0"}), Unusable::Unsupported),
             (json!({"kty": "RSA", "n": "AQAB"}), Unusable::Malformed),
-            (
-                json!({"kty": "EC", "crv": "P-256", "x": "!", "y": "AA"}),
-                Unusable::Malformed,
-            ),
+            (json!({"kty": "EC", "crv": "P-256", "x": "!", "y": "AA"}), Unusable::Malformed),
             (json!({"kty": 7}), Unusable::Malformed),
             (json!("RSA"), Unusable::Malformed),
             (
-                json!([
-                    "OKP",
-                    null,
-                    null,
-                    "Ed25519",
-                    null,
-                    null,
-                    null,
-                    null,
-                    ed25519()["x"],
-                    null
-                ]),
+                json!(["OKP", null, null, "Ed25519", null, null, null, null, ed25519()["x"], null]),
                 Unusable::Malformed,
             ),
         ];

@@ -71,10 +71,8 @@ impl KeySet {
     }
 
     pub(super) fn choose(&self, kid: Option<&str>, algorithm: Algorithm) -> Choice<'_> {
-        let mut fitting = self
-            .keys
-            .iter()
-            .filter(|key| key.is_for(algorithm) && (kid.is_none() || key.kid() == kid));
+        let mut fitting =
+            self.keys.iter().filter(|key| key.is_for(algorithm) && (kid.is_none() || key.kid() == kid));
         match (fitting.next(), fitting.next()) {
             (Some(key), None) => Choice::One(key),
             (None, _) => Choice::Unknown,
@@ -96,9 +94,7 @@ impl LocalKeys {
     pub fn parse(jwks: &str) -> Result<Self, ConfigError> {
         let set =
             KeySet::parse(jwks.as_bytes(), &KeySet::default()).map_err(|problem| unreadable(&problem))?;
-        Ok(Self {
-            set: Arc::new(ArcSwap::from_pointee(set)),
-        })
+        Ok(Self { set: Arc::new(ArcSwap::from_pointee(set)) })
     }
 
     /// Other keys from now on. Tokens that were verified with a key that is gone are verified anew.
@@ -148,22 +144,15 @@ mod tests {
         assert!(matches!(two.choose(Some("b"), Algorithm::EdDsa), Choice::One(_)));
         assert!(matches!(two.choose(Some("c"), Algorithm::EdDsa), Choice::Unknown));
         assert!(matches!(two.choose(Some("b"), Algorithm::Rs256), Choice::Unknown));
-        assert!(matches!(
-            set(&[jwk(None)]).choose(Some("a"), Algorithm::EdDsa),
-            Choice::Unknown
-        ));
+        assert!(matches!(set(&[jwk(None)]).choose(Some("a"), Algorithm::EdDsa), Choice::Unknown));
     }
 
     #[test]
     fn a_key_that_stays_is_the_very_same_key() {
         let before = set(&[jwk(Some("a")), jwk(Some("b"))]);
-        let after = KeySet::parse(
-            json!({"keys": [jwk(Some("b")), jwk(Some("c"))]})
-                .to_string()
-                .as_bytes(),
-            &before,
-        )
-        .unwrap();
+        let after =
+            KeySet::parse(json!({"keys": [jwk(Some("b")), jwk(Some("c"))]}).to_string().as_bytes(), &before)
+                .unwrap();
         assert!(Arc::ptr_eq(&before.keys[1], &after.keys[0]));
         assert!(!Arc::ptr_eq(&before.keys[0], &after.keys[1]));
     }
@@ -178,10 +167,6 @@ mod tests {
     fn too_many_keys_are_refused() {
         let many: Vec<Value> = (0..=MAX_KEYS).map(|n| jwk(Some(&n.to_string()))).collect();
         let document = json!({ "keys": many }).to_string();
-        assert!(
-            KeySet::parse(document.as_bytes(), &KeySet::default())
-                .unwrap_err()
-                .contains("65 keys")
-        );
+        assert!(KeySet::parse(document.as_bytes(), &KeySet::default()).unwrap_err().contains("65 keys"));
     }
 }

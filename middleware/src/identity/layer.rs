@@ -51,10 +51,7 @@ impl VerifyIdentityLayer {
 
     /// The form for an axum router, where the body's type is given.
     pub fn for_router(self) -> VerifyIdentityForRouterLayer {
-        VerifyIdentityForRouterLayer {
-            verifier: self.verifier,
-            anonymous: false,
-        }
+        VerifyIdentityForRouterLayer { verifier: self.verifier, anonymous: false }
     }
 }
 

@@ -28,10 +28,8 @@ struct Remembered {
 
 impl Memory {
     pub(super) fn new(bytes: u64) -> Self {
-        let tokens = Cache::builder()
-            .max_capacity(bytes)
-            .weigher(|_, token: &Arc<Remembered>| token.weight)
-            .build();
+        let tokens =
+            Cache::builder().max_capacity(bytes).weigher(|_, token: &Arc<Remembered>| token.weight).build();
         Self { tokens }
     }
 
@@ -76,23 +74,13 @@ impl Memory {
         key: Option<&Arc<Key>>,
     ) {
         let key = key.map(Arc::downgrade);
-        self.tokens.insert(
-            token,
-            Arc::new(Remembered {
-                identity,
-                span,
-                key,
-                weight: weight(length),
-            }),
-        );
+        self.tokens.insert(token, Arc::new(Remembered { identity, span, key, weight: weight(length) }));
     }
 }
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory")
-            .field("tokens", &self.tokens.entry_count())
-            .finish_non_exhaustive()
+        f.debug_struct("Memory").field("tokens", &self.tokens.entry_count()).finish_non_exhaustive()
     }
 }
 

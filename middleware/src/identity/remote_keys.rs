@@ -141,9 +141,7 @@ impl RemoteKeys {
         // Under the lock, or else a refresh that another caller started meanwhile would lie in the future.
         let now = self.clock.now();
         // A clock that was set back says nothing about how long ago that was.
-        let elapsed = refreshing
-            .started
-            .and_then(|started| now.duration_since(started).ok());
+        let elapsed = refreshing.started.and_then(|started| now.duration_since(started).ok());
         if elapsed.is_some_and(|elapsed| elapsed < self.pause()) {
             return None;
         }
@@ -171,19 +169,15 @@ impl RemoteKeys {
 
     /// How long after a refresh the next one may start.
     fn pause(&self) -> Duration {
-        if self.is_loaded() {
-            self.cool_down
-        } else {
-            self.cool_down.min(FIRST_COOL_DOWN)
-        }
+        if self.is_loaded() { self.cool_down } else { self.cool_down.min(FIRST_COOL_DOWN) }
     }
 
     fn known(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<Lookup> {
         match self.loaded.load().keys.choose(kid, algorithm) {
             Choice::One(key) => Some(Lookup::Found(key.clone())),
-            Choice::Ambiguous => Some(Lookup::Refused(unacceptable(
-                "the token names no key, and several of its issuer's fit",
-            ))),
+            Choice::Ambiguous => {
+                Some(Lookup::Refused(unacceptable("the token names no key, and several of its issuer's fit")))
+            }
             Choice::Unknown => None,
         }
     }
@@ -215,19 +209,12 @@ impl RemoteKeys {
 
     async fn fetch(&self) -> Result<Loaded, String> {
         let url = self.jwks_uri().await?;
-        let (document, max_age) = self
-            .fetcher
-            .document(&url)
-            .await
-            .map_err(|problem| format!("{url}: {problem}"))?;
+        let (document, max_age) =
+            self.fetcher.document(&url).await.map_err(|problem| format!("{url}: {problem}"))?;
         let keys = KeySet::parse(&document, &self.loaded.load().keys)
             .map_err(|problem| format!("{url}: {problem}"))?;
         let lifetime = max_age.unwrap_or(LIFETIME).clamp(MIN_LIFETIME, MAX_LIFETIME);
-        Ok(Loaded {
-            keys,
-            since: Some(self.clock.now()),
-            lifetime,
-        })
+        Ok(Loaded { keys, since: Some(self.clock.now()), lifetime })
     }
 
     async fn jwks_uri(&self) -> Result<Url, String> {
@@ -252,7 +239,6 @@ impl RemoteKeys {
 impl Loaded {
     /// `None` before the first keys arrived.
     fn age(&self, now: SystemTime) -> Option<Duration> {
-        self.since
-            .map(|since| now.duration_since(since).unwrap_or_default())
+        self.since.map(|since| now.duration_since(since).unwrap_or_default())
     }
 }

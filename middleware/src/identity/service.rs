@@ -56,10 +56,7 @@ impl<S> WithoutProof<S> {
 
 impl<S> VerifyIdentityForRouter<S> {
     pub(super) fn new(inner: S, verifier: Verifier, anonymous: bool) -> Self {
-        Self {
-            verified: VerifyIdentity::new(WithoutProof::new(inner), verifier),
-            anonymous,
-        }
+        Self { verified: VerifyIdentity::new(WithoutProof::new(inner), verifier), anonymous }
     }
 }
 

@@ -102,10 +102,7 @@ where
 {
     /// Vouches for whomever `find` finds.
     pub fn new(find: F) -> Self {
-        Self {
-            find,
-            clock: Arc::new(SystemClock),
-        }
+        Self { find, clock: Arc::new(SystemClock) }
     }
 
     /// Tells the time by `clock`.
@@ -180,11 +177,7 @@ impl<S, F: Clone> Layer<S> for TrustIdentityLayer<F> {
     type Service = TrustIdentity<S, F>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        TrustIdentity {
-            inner,
-            find: self.find.clone(),
-            clock: self.clock.clone(),
-        }
+        TrustIdentity { inner, find: self.find.clone(), clock: self.clock.clone() }
     }
 }
 

@@ -135,15 +135,10 @@ impl Verifier {
 
     /// What can be said without waiting.
     pub(super) fn judge(&self, presented: Presented<'_>) -> Verdict {
-        let memory = self
-            .0
-            .memory
-            .as_ref()
-            .map(|memory| (memory, Memory::fingerprint(presented.bytes())));
+        let memory = self.0.memory.as_ref().map(|memory| (memory, Memory::fingerprint(presented.bytes())));
         if let Some((memory, fingerprint)) = &memory
-            && let Some(remembered) = memory.recall(fingerprint, self.0.clock.now(), |signer| {
-                self.has_fresh_keys(signer)
-            })
+            && let Some(remembered) =
+                memory.recall(fingerprint, self.0.clock.now(), |signer| self.has_fresh_keys(signer))
         {
             return Verdict::Known(remembered.and_then(|identity| self.unless_revoked(identity)));
         }
@@ -162,11 +157,8 @@ impl Verifier {
 
     /// Waits for whatever [`judge`](Self::judge) lacked.
     pub(super) async fn investigate(self, token: SecretString) -> Result<Identity, Error> {
-        let fingerprint = self
-            .0
-            .memory
-            .as_ref()
-            .map(|_| Memory::fingerprint(token.expose_secret().as_bytes()));
+        let fingerprint =
+            self.0.memory.as_ref().map(|_| Memory::fingerprint(token.expose_secret().as_bytes()));
         if !Jws::looks_like_one(token.expose_secret()) && self.introspecting().is_some() {
             return self.introspect(&token, fingerprint).await;
         }
@@ -179,10 +171,7 @@ impl Verifier {
                 }
             }
         }
-        Err(Error::new(
-            Kind::IssuerUnavailable,
-            "the issuer's keys keep changing",
-        ))
+        Err(Error::new(Kind::IssuerUnavailable, "the issuer's keys keep changing"))
     }
 
     /// The proof for an identity that this verifier vouches for.
@@ -213,9 +202,7 @@ impl Verifier {
             .filter(|algorithm| issuer.algorithms.contains(algorithm))
             .ok_or_else(|| unacceptable("the token is signed with an algorithm that is not allowed"))?;
         if jws.critical {
-            return Err(unacceptable(
-                "the token's header has critical extensions, and none is understood",
-            ));
+            return Err(unacceptable("the token's header has critical extensions, and none is understood"));
         }
         issuer.demands.check_typ(jws.typ.as_deref())?;
         let key = match issuer.find(jws.kid.as_deref(), algorithm, patient)? {
@@ -230,8 +217,7 @@ impl Verifier {
         if let (Some(memory), Some(fingerprint)) = (&self.0.memory, fingerprint) {
             memory.remember(fingerprint, token.len(), identity.clone(), span, Some(&key));
         }
-        self.unless_revoked(identity)
-            .map(|identity| Checked::Done(Ok(identity)))
+        self.unless_revoked(identity).map(|identity| Checked::Done(Ok(identity)))
     }
 
     async fn introspect(
@@ -242,28 +228,16 @@ impl Verifier {
         let Some((issuer, introspector)) = self.introspecting() else {
             return Err(unacceptable("the token is no signed JWT"));
         };
-        let (identity, span) = introspector
-            .ask(token, &issuer.demands, self.0.clock.now())
-            .await?;
+        let (identity, span) = introspector.ask(token, &issuer.demands, self.0.clock.now()).await?;
         if let (Some(memory), Some(fingerprint)) = (&self.0.memory, fingerprint) {
-            memory.remember(
-                fingerprint,
-                token.expose_secret().len(),
-                identity.clone(),
-                span,
-                None,
-            );
+            memory.remember(fingerprint, token.expose_secret().len(), identity.clone(), span, None);
         }
         self.unless_revoked(identity)
     }
 
     /// Whether the keys of an identity's issuer can be relied on without waiting. Starts a refresh where it is time.
     fn has_fresh_keys(&self, identity: &Identity) -> bool {
-        let issuer = self
-            .0
-            .issuers
-            .iter()
-            .find(|issuer| issuer.demands.issuer == identity.issuer());
+        let issuer = self.0.issuers.iter().find(|issuer| issuer.demands.issuer == identity.issuer());
         match issuer.map(|issuer| &issuer.keys) {
             Some(KeySource::Remote(keys)) => keys.keep_fresh().is_none(),
             Some(KeySource::Local(_)) | None => true,
@@ -271,10 +245,7 @@ impl Verifier {
     }
 
     fn introspecting(&self) -> Option<(&Trusted, &super::introspection::Introspector)> {
-        self.0
-            .issuers
-            .iter()
-            .find_map(|issuer| issuer.introspector.as_ref().map(|asked| (issuer, asked)))
+        self.0.issuers.iter().find_map(|issuer| issuer.introspector.as_ref().map(|asked| (issuer, asked)))
     }
 
     fn unless_revoked(&self, identity: Identity) -> Result<Identity, Error> {
@@ -332,16 +303,10 @@ impl VerifierBuilder {
             problems.push("no issuer is trusted; name at least one".to_owned());
         }
         for (at, issuer) in self.issuers.iter().enumerate() {
-            if self
-                .issuers
-                .iter()
-                .take(at)
-                .any(|earlier| earlier.name() == issuer.name())
-            {
+            if self.issuers.iter().take(at).any(|earlier| earlier.name() == issuer.name()) {
                 let name = issuer.name();
-                problems.push(format!(
-                    "issuer {name:?}: it is named twice; give one entry all its audiences"
-                ));
+                problems
+                    .push(format!("issuer {name:?}: it is named twice; give one entry all its audiences"));
             }
         }
         if self.issuers.iter().filter(|issuer| issuer.introspects()).count() > 1 {
@@ -357,12 +322,7 @@ impl VerifierBuilder {
         }
         ConfigError::unless_empty(problems)?;
         let memory = self.memory.map(Memory::new);
-        Ok(Verifier(Arc::new(Inner {
-            issuers,
-            memory,
-            revocations: self.revocations,
-            clock: self.clock,
-        })))
+        Ok(Verifier(Arc::new(Inner { issuers, memory, revocations: self.revocations, clock: self.clock })))
     }
 }
 
@@ -381,12 +341,12 @@ impl Trusted {
             },
             KeySource::Local(keys) => match keys.current().choose(kid, algorithm) {
                 Choice::One(key) => Ok(Found::Key(key.clone())),
-                Choice::Ambiguous => Err(unacceptable(
-                    "the token names no key, and several of its issuer's fit",
-                )),
-                Choice::Unknown => Err(unacceptable(
-                    "the token is signed with a key that its issuer does not have",
-                )),
+                Choice::Ambiguous => {
+                    Err(unacceptable("the token names no key, and several of its issuer's fit"))
+                }
+                Choice::Unknown => {
+                    Err(unacceptable("the token is signed with a key that its issuer does not have"))
+                }
             },
         }
     }

@@ -77,9 +77,7 @@ impl Default for ForwardHeaders {
             HeaderName::from_static("traceparent"),
             HeaderName::from_static("tracestate"),
         ];
-        Self {
-            allowed: allowed.into(),
-        }
+        Self { allowed: allowed.into() }
     }
 }
 
@@ -143,7 +141,5 @@ fn never_forwarded(name: &HeaderName) -> bool {
     ];
     BOUND_TO_CALLER_OR_CONNECTION.contains(name)
         || ["keep-alive", "proxy-connection", "x-real-ip"].contains(&name.as_str())
-        || ["x-amz-", "x-amzn-", "x-forwarded-"]
-            .iter()
-            .any(|prefix| name.as_str().starts_with(prefix))
+        || ["x-amz-", "x-amzn-", "x-forwarded-"].iter().any(|prefix| name.as_str().starts_with(prefix))
 }

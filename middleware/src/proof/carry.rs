@@ -45,10 +45,7 @@ impl<P, B> Carry<P, B> {
     /// }
     /// ```
     pub fn map_body<T>(self, change: impl FnOnce(B) -> T) -> Carry<P, T> {
-        Carry {
-            proof: self.proof,
-            body: change(self.body),
-        }
+        Carry { proof: self.proof, body: change(self.body) }
     }
 
     /// Takes both apart. There is no way back: a proof cannot be put onto another request.

@@ -22,12 +22,7 @@ impl AwsCredentials {
         session_token: Option<SecretString>,
         expires: Option<SystemTime>,
     ) -> Self {
-        Self(Arc::new(Parts {
-            access_key_id,
-            secret_access_key,
-            session_token,
-            expires,
-        }))
+        Self(Arc::new(Parts { access_key_id, secret_access_key, session_token, expires }))
     }
 
     /// The name of the key, as CloudTrail shows it.

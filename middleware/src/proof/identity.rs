@@ -40,10 +40,7 @@ pub struct Actor {
 }
 
 impl Identity {
-    #[cfg_attr(
-        not(any(feature = "identity", test)),
-        expect(dead_code, reason = "only `identity` makes one")
-    )]
+    #[cfg_attr(not(any(feature = "identity", test)), expect(dead_code, reason = "only `identity` makes one"))]
     pub(crate) fn new(parts: IdentityParts) -> Self {
         Self(Arc::new(parts))
     }

@@ -26,14 +26,7 @@ pub struct Tool {
 impl Operation {
     /// A call to `backend` that runs no tool.
     pub fn on(backend: impl Into<Arc<str>>) -> Self {
-        Self {
-            backend: backend.into(),
-            tool: Tool {
-                name: "".into(),
-                read_only: true,
-                destructive: false,
-            },
-        }
+        Self { backend: backend.into(), tool: Tool { name: "".into(), read_only: true, destructive: false } }
     }
 
     /// The same, running `tool`.
@@ -57,11 +50,7 @@ impl Operation {
 impl Tool {
     /// A tool nothing more is known of, so the worst is assumed: it changes and it destroys.
     pub fn named(name: impl Into<Arc<str>>) -> Self {
-        Self {
-            name: name.into(),
-            read_only: false,
-            destructive: true,
-        }
+        Self { name: name.into(), read_only: false, destructive: true }
     }
 
     /// A tool that is known to change nothing.

@@ -10,10 +10,7 @@ pub struct AwsRole {
 impl AwsRole {
     #[cfg_attr(not(test), expect(dead_code, reason = "`SelectRole` will make it"))]
     pub(crate) fn new(arn: impl Into<Arc<str>>, session_name: impl Into<Arc<str>>) -> Self {
-        Self {
-            arn: arn.into(),
-            session_name: session_name.into(),
-        }
+        Self { arn: arn.into(), session_name: session_name.into() }
     }
 
     /// `arn:aws:iam::123456789012:role/Name`.

@@ -69,16 +69,9 @@ pub struct WithCredentials<P> {
 }
 
 impl Authenticated {
-    #[cfg_attr(
-        not(any(feature = "identity", test)),
-        expect(dead_code, reason = "only `identity` makes one")
-    )]
+    #[cfg_attr(not(any(feature = "identity", test)), expect(dead_code, reason = "only `identity` makes one"))]
     pub(crate) fn new(identity: Identity, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            identity,
-            operation: None,
-            clock,
-        }
+        Self { identity, operation: None, clock }
     }
 
     /// Who is calling.
@@ -247,10 +240,7 @@ mod tests {
         let tokens = UpstreamTokens::new(BTreeMap::from([("github".to_owned(), token)]));
         let operation = Operation::on("warehouse").calling(Tool::named("drop"));
         let with_tokens = WithTokens::new(alice().about(operation.clone()), tokens);
-        let with_role = WithRole::new(
-            with_tokens,
-            AwsRole::new("arn:aws:iam::123456789012:role/R", "alice"),
-        );
+        let with_role = WithRole::new(with_tokens, AwsRole::new("arn:aws:iam::123456789012:role/R", "alice"));
         let credentials = AwsCredentials::new("ASIA".into(), "hush".into(), None, None);
         let proof = WithCredentials::new(with_role, credentials);
 
@@ -258,31 +248,19 @@ mod tests {
         let role: &AwsRole = proof.fact();
         let credentials: &AwsCredentials = proof.fact();
         assert_eq!(
-            (
-                identity.subject(),
-                role.session_name(),
-                credentials.access_key_id()
-            ),
+            (identity.subject(), role.session_name(), credentials.access_key_id()),
             ("alice", "alice", "ASIA")
         );
         assert_eq!(proof.operation(), Some(&operation));
-        assert!(
-            proof
-                .upstream_tokens()
-                .is_some_and(|tokens| tokens.of("github").is_some())
-        );
+        assert!(proof.upstream_tokens().is_some_and(|tokens| tokens.of("github").is_some()));
     }
 
     #[test]
     fn no_secret_is_ever_printed() {
         let token = UpstreamToken::new("upstream-secret".into(), Some("id-secret".into()), None);
         let tokens = UpstreamTokens::new(BTreeMap::from([("github".to_owned(), token)]));
-        let credentials = AwsCredentials::new(
-            "ASIA".into(),
-            "aws-secret".into(),
-            Some("session-secret".into()),
-            None,
-        );
+        let credentials =
+            AwsCredentials::new("ASIA".into(), "aws-secret".into(), Some("session-secret".into()), None);
         let proof = WithCredentials::new(WithTokens::new(alice(), tokens), credentials);
         let printed = format!("{proof:?}");
         assert!(printed.contains("alice") && printed.contains("ASIA"));

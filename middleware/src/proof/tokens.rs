@@ -32,11 +32,7 @@ impl UpstreamToken {
         id_token: Option<SecretString>,
         expires: Option<SystemTime>,
     ) -> Self {
-        Self {
-            access_token,
-            id_token,
-            expires,
-        }
+        Self { access_token, id_token, expires }
     }
 
     /// The access token.
@@ -57,8 +53,6 @@ impl UpstreamToken {
 
 impl fmt::Debug for UpstreamToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpstreamToken")
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
+        f.debug_struct("UpstreamToken").field("expires", &self.expires).finish_non_exhaustive()
     }
 }

@@ -97,11 +97,9 @@ impl Answer {
         let invalid_token = Some("invalid_token");
         match kind {
             Kind::NoToken => Self::challenge(StatusCode::UNAUTHORIZED, None, "sign in to use this service"),
-            Kind::ExpiredToken => Self::challenge(
-                StatusCode::UNAUTHORIZED,
-                invalid_token,
-                "the access token expired",
-            ),
+            Kind::ExpiredToken => {
+                Self::challenge(StatusCode::UNAUTHORIZED, invalid_token, "the access token expired")
+            }
             Kind::UnacceptableToken => {
                 let sentence = "the access token was not issued for this service, or was revoked";
                 Self::challenge(StatusCode::UNAUTHORIZED, invalid_token, sentence)
@@ -131,18 +129,11 @@ impl Answer {
     }
 
     fn challenge(status: StatusCode, error: Option<&'static str>, sentence: &'static str) -> Self {
-        Self {
-            error,
-            challenges: true,
-            ..Self::plain(status, sentence)
-        }
+        Self { error, challenges: true, ..Self::plain(status, sentence) }
     }
 
     fn busy(sentence: &'static str) -> Self {
-        Self {
-            retry_after: Some(SOON),
-            ..Self::plain(StatusCode::SERVICE_UNAVAILABLE, sentence)
-        }
+        Self { retry_after: Some(SOON), ..Self::plain(StatusCode::SERVICE_UNAVAILABLE, sentence) }
     }
 
     fn plain(status: StatusCode, sentence: &'static str) -> Self {

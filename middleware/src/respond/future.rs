@@ -30,17 +30,11 @@ pin_project! {
 
 impl<F, R> ResponseFuture<F, R> {
     pub(super) fn new(future: F, respond: R) -> Self {
-        Self {
-            state: State::Calling { future },
-            respond,
-        }
+        Self { state: State::Calling { future }, respond }
     }
 
     pub(super) fn failed(error: BoxError, respond: R) -> Self {
-        Self {
-            state: State::Failed { error: Some(error) },
-            respond,
-        }
+        Self { state: State::Failed { error: Some(error) }, respond }
     }
 }
 
@@ -56,9 +50,9 @@ where
         let this = self.project();
         let outcome = match this.state.project() {
             StateProjection::Calling { future } => ready!(future.poll(cx)).map_err(Into::into),
-            StateProjection::Failed { error } => Err(error
-                .take()
-                .unwrap_or_else(|| "polled again after the end".into())),
+            StateProjection::Failed { error } => {
+                Err(error.take().unwrap_or_else(|| "polled again after the end".into()))
+            }
         };
         let response = match outcome {
             Ok(response) => match response.extensions().get::<Rewritable>() {

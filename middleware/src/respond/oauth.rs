@@ -45,10 +45,7 @@ impl OAuth {
         };
         let parameters = [
             ("error", answer.error().map(str::to_owned)),
-            (
-                "error_description",
-                answer.error().map(|_| answer.sentence().to_owned()),
-            ),
+            ("error_description", answer.error().map(|_| answer.sentence().to_owned())),
             ("resource_metadata", self.resource_metadata.clone()),
             ("scope", scope),
         ];
@@ -99,29 +96,18 @@ mod tests {
     use std::time::Duration;
 
     fn respond(error: &Error) -> (StatusCode, Option<String>, Value) {
-        let oauth = OAuth::new()
-            .with_resource_metadata("https://r/\"meta")
-            .with_scope("mcp");
+        let oauth = OAuth::new().with_resource_metadata("https://r/\"meta").with_scope("mcp");
         let response: Response<Bytes> = oauth.respond(&Answer::to(error));
-        let challenge = response
-            .headers()
-            .get(header::WWW_AUTHENTICATE)
-            .map(|v| v.to_str().unwrap().to_owned());
-        (
-            response.status(),
-            challenge,
-            serde_json::from_slice(response.body()).unwrap(),
-        )
+        let challenge =
+            response.headers().get(header::WWW_AUTHENTICATE).map(|v| v.to_str().unwrap().to_owned());
+        (response.status(), challenge, serde_json::from_slice(response.body()).unwrap())
     }
 
     #[test]
     fn a_request_without_token_gets_no_error_code() {
         let (status, challenge, body) = respond(&Error::new(Kind::NoToken, "secret detail"));
         assert_eq!(status, StatusCode::UNAUTHORIZED);
-        assert_eq!(
-            challenge.unwrap(),
-            r#"Bearer resource_metadata="https://r/\"meta", scope="mcp""#
-        );
+        assert_eq!(challenge.unwrap(), r#"Bearer resource_metadata="https://r/\"meta", scope="mcp""#);
         assert!(body.get("error").is_none() && !body.to_string().contains("secret detail"));
     }
 

@@ -24,11 +24,7 @@ pub(crate) struct Rewritable(pub(crate) Answer);
 impl<S, R> RespondService<S, R> {
     /// Answers the errors of `inner` as `respond` does.
     pub fn new(inner: S, respond: R) -> Self {
-        Self {
-            inner,
-            respond,
-            unready: None,
-        }
+        Self { inner, respond, unready: None }
     }
 }
 

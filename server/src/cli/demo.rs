@@ -57,10 +57,8 @@ impl Demo {
         let resource = format!("http://{}", listener.local_addr().map_err(cannot_listen)?);
         let world = World::start(Clock::default()).await;
         let issuer = world.idp.issuer();
-        let verifier = Verifier::builder()
-            .trust(Issuer::new(issuer, &resource))
-            .build()
-            .map_err(|error| Failure {
+        let verifier =
+            Verifier::builder().trust(Issuer::new(issuer, &resource)).build().map_err(|error| Failure {
                 what: error.to_string(),
                 place: "the demo's own identity provider".to_owned(),
                 remedy: "this is a fault of the program; please report it".to_owned(),

@@ -20,10 +20,7 @@ enum Command {
     Demo(demo::Demo),
 }
 
-#[cfg_attr(
-    not(feature = "demo"),
-    allow(dead_code, reason = "there is no command besides the demo yet")
-)]
+#[cfg_attr(not(feature = "demo"), allow(dead_code, reason = "there is no command besides the demo yet"))]
 /// What a person is told when a command fails: what, where, and what to do, a line each.
 struct Failure {
     what: String,
@@ -34,11 +31,7 @@ struct Failure {
 /// Parses the arguments and runs the command.
 #[cfg_attr(
     not(feature = "demo"),
-    allow(
-        unreachable_code,
-        unused_variables,
-        reason = "there is no command besides the demo yet"
-    )
+    allow(unreachable_code, unused_variables, reason = "there is no command besides the demo yet")
 )]
 pub(crate) fn run() -> ExitCode {
     let Arguments { command } = Arguments::parse();
@@ -57,10 +50,6 @@ pub(crate) fn run() -> ExitCode {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "error: {}\n  where: {}\n  what to do: {}",
-            self.what, self.place, self.remedy
-        )
+        write!(f, "error: {}\n  where: {}\n  what to do: {}", self.what, self.place, self.remedy)
     }
 }

@@ -62,10 +62,7 @@ async fn a_request_that_is_not_in_order_comes_back_as_an_error() {
         (("response_type", "token"), "unsupported_response_type"),
         (("resource", "/relative"), "invalid_target"),
         (("prompt", "none login"), "invalid_request"),
-        (
-            ("request_uri", "https://app.example/r"),
-            "request_uri_not_supported",
-        ),
+        (("request_uri", "https://app.example/r"), "request_uri_not_supported"),
     ] {
         let answer = world.authorize(&[change]).await;
         assert_eq!(sent_back(&answer, "error").as_deref(), Some(error), "{change:?}");
@@ -98,15 +95,8 @@ async fn the_person_follows_the_script() {
         assert_eq!(page.status, StatusCode::OK);
         assert!(page.header("content-type").starts_with("text/html"));
     }
-    let clicked = world
-        .http
-        .post_form(&world.authorize_url(&[]), &[("person", "alice")])
-        .await;
-    assert_eq!(
-        clicked.status,
-        StatusCode::OK,
-        "whoever never answers does not click"
-    );
+    let clicked = world.http.post_form(&world.authorize_url(&[]), &[("person", "alice")]).await;
+    assert_eq!(clicked.status, StatusCode::OK, "whoever never answers does not click");
 
     let script = json!({"sign_in": "bob"});
     world.http.post_json(&world.idp.url("/_script"), &script).await;
@@ -118,10 +108,7 @@ async fn the_person_follows_the_script() {
 async fn the_page_works_as_a_plain_form() {
     let world = World::new().await;
     world.idp.script(Behaviour::Page);
-    let page = world
-        .authorize(&[("login_hint", "bob"), ("scope", "<b>&")])
-        .await
-        .text();
+    let page = world.authorize(&[("login_hint", "bob"), ("scope", "<b>&")]).await.text();
     for who in ["alice", "bob", "carol"] {
         assert!(page.contains(&format!(r#"<label for="person-{who}">"#)), "{page}");
     }
@@ -130,15 +117,10 @@ async fn the_page_works_as_a_plain_form() {
     assert!(!page.contains("<script"), "{page}");
 
     let (_, rest) = page.split_once(r#"action=""#).unwrap();
-    let action = world
-        .idp
-        .url(&rest.split_once('"').unwrap().0.replace("&amp;", "&"));
+    let action = world.idp.url(&rest.split_once('"').unwrap().0.replace("&amp;", "&"));
     let choose = |person: &'static str, decision: &'static str| {
         let (http, action) = (world.http.clone(), action.clone());
-        async move {
-            http.post_form(&action, &[("person", person), ("decision", decision)])
-                .await
-        }
+        async move { http.post_form(&action, &[("person", person), ("decision", decision)]).await }
     };
     let code = sent_back(&choose("carol", "allow").await, "code").unwrap();
     let answer = world.redeem(&code, VERIFIER).await;
@@ -174,15 +156,9 @@ async fn a_replayed_code_revokes_what_it_gave() {
     let first = world.redeem(&code, VERIFIER).await;
     refused(&world.redeem(&code, VERIFIER).await, "invalid_grant");
     let userinfo = world.idp.url("/userinfo");
-    let person = world
-        .http
-        .fetch_as(&userinfo, &text(&first, "access_token"))
-        .await;
+    let person = world.http.fetch_as(&userinfo, &text(&first, "access_token")).await;
     assert_eq!(person.status, StatusCode::UNAUTHORIZED);
-    refused(
-        &world.refresh(&text(&first, "refresh_token")).await,
-        "invalid_grant",
-    );
+    refused(&world.refresh(&text(&first, "refresh_token")).await, "invalid_grant");
 }
 
 #[tokio::test]
@@ -204,14 +180,8 @@ async fn refresh_tokens_rotate_and_a_spent_one_ends_the_family() {
     assert_eq!(part(&text(&second, "access_token"), 1)["aud"], RESOURCE);
     assert_ne!(text(&first, "refresh_token"), text(&second, "refresh_token"));
 
-    refused(
-        &world.refresh(&text(&first, "refresh_token")).await,
-        "invalid_grant",
-    );
-    refused(
-        &world.refresh(&text(&second, "refresh_token")).await,
-        "invalid_grant",
-    );
+    refused(&world.refresh(&text(&first, "refresh_token")).await, "invalid_grant");
+    refused(&world.refresh(&text(&second, "refresh_token")).await, "invalid_grant");
 }
 
 #[tokio::test]
@@ -227,12 +197,7 @@ async fn clients_register_themselves_and_see_what_became_of_tokens() {
 
     let back = ("redirect_uri", "https://gateway.example/callback");
     let code = sent_back(&world.authorize(&[("client_id", &id), back]).await, "code").unwrap();
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", &code),
-        back,
-        ("code_verifier", VERIFIER),
-    ];
+    let form = [("grant_type", "authorization_code"), ("code", &code), back, ("code_verifier", VERIFIER)];
     let basic = |secret: &str| format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
     let refused_answer = post_as(&world, "/token", &basic("wrong"), &form).await;
     refused(&refused_answer, "invalid_client");
@@ -241,47 +206,26 @@ async fn clients_register_themselves_and_see_what_became_of_tokens() {
 
     for (kind, path) in [("access_token", "/revoke"), ("refresh_token", "/revoke")] {
         let form = [("token", &*text(&tokens, kind))];
-        let before = post_as(&world, "/introspect", &basic(&secret), &form)
-            .await
-            .json();
+        let before = post_as(&world, "/introspect", &basic(&secret), &form).await.json();
         assert_eq!(before["active"], true, "{kind}");
         assert_eq!(before["sub"], "alice");
-        let by_another = world
-            .http
-            .post_form(&world.idp.url(path), &[("client_id", "app"), form[0]])
-            .await;
+        let by_another = world.http.post_form(&world.idp.url(path), &[("client_id", "app"), form[0]]).await;
         refused(&by_another, "unauthorized_client");
         let revoked = post_as(&world, path, &basic(&secret), &form).await;
         assert_eq!(revoked.status, StatusCode::OK);
-        let after = post_as(&world, "/introspect", &basic(&secret), &form)
-            .await
-            .json();
+        let after = post_as(&world, "/introspect", &basic(&secret), &form).await.json();
         assert_eq!(after, json!({"active": false}), "{kind}");
     }
-    let public = world
-        .http
-        .post_form(
-            &world.idp.url("/introspect"),
-            &[("client_id", "app"), ("token", "x")],
-        )
-        .await;
+    let public =
+        world.http.post_form(&world.idp.url("/introspect"), &[("client_id", "app"), ("token", "x")]).await;
     refused(&public, "invalid_client");
 }
 
 #[tokio::test]
 async fn a_token_is_exchanged_for_one_that_names_the_actor() {
     let world = World::new().await;
-    world.idp.register(Client::confidential(
-        "gateway",
-        "hush",
-        AuthMethod::ClientSecretPost,
-    ));
-    let subject = world
-        .idp
-        .mint("alice")
-        .claim("scope", "read write")
-        .expires_in(600)
-        .token();
+    world.idp.register(Client::confidential("gateway", "hush", AuthMethod::ClientSecretPost));
+    let subject = world.idp.mint("alice").claim("scope", "read write").expires_in(600).token();
     let actor = world.idp.mint("gateway").token();
     let form = |subject: &str, scope: &str| {
         encode(&[
@@ -302,10 +246,7 @@ async fn a_token_is_exchanged_for_one_that_names_the_actor() {
     let answer = exchange(form(&subject, "read")).await;
     assert_eq!(answer.json()["issued_token_type"], ACCESS_TOKEN);
     assert!(answer.json()["expires_in"].as_i64().unwrap() <= 600);
-    let claims = world
-        .check(&text(&answer, "access_token"), "billing")
-        .await
-        .unwrap();
+    let claims = world.check(&text(&answer, "access_token"), "billing").await.unwrap();
     assert_eq!(claims["sub"], "alice");
     assert_eq!(claims["aud"], json!(["billing", "https://billing.example/"]));
     assert_eq!(claims["scope"], "read");
@@ -315,11 +256,7 @@ async fn a_token_is_exchanged_for_one_that_names_the_actor() {
     refused(&exchange(form(&subject, "admin")).await, "invalid_scope");
     let foreign = Idp::start(world.idp.clock().clone()).await.mint("alice").token();
     refused(&exchange(form(&foreign, "read")).await, "invalid_request");
-    let no_other = world
-        .idp
-        .mint("alice")
-        .claim("may_act", json!({"sub": "other"}))
-        .token();
+    let no_other = world.idp.mint("alice").claim("may_act", json!({"sub": "other"})).token();
     refused(&exchange(form(&no_other, "read")).await, "invalid_request");
 }
 
@@ -345,13 +282,7 @@ async fn an_id_jag_crosses_from_one_provider_to_another() {
     assert_eq!(asserted.json()["token_type"], "N_A");
     let assertion = text(&asserted, "access_token");
     assert_eq!(part(&assertion, 0)["typ"], "oauth-id-jag+jwt");
-    check(
-        &here.published().await,
-        here.idp.issuer(),
-        &assertion,
-        there.idp.issuer(),
-    )
-    .unwrap();
+    check(&here.published().await, here.idp.issuer(), &assertion, there.idp.issuer()).unwrap();
 
     let form = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
@@ -360,10 +291,7 @@ async fn an_id_jag_crosses_from_one_provider_to_another() {
     ];
     refused(&here.token(&form).await, "invalid_grant");
     let answer = there.token(&form).await;
-    let claims = there
-        .check(&text(&answer, "access_token"), RESOURCE)
-        .await
-        .unwrap();
+    let claims = there.check(&text(&answer, "access_token"), RESOURCE).await.unwrap();
     assert_eq!(claims["sub"], "alice");
     assert_eq!(claims["scope"], "chat.read");
     assert_eq!(answer.json().get("refresh_token"), None);
@@ -374,10 +302,7 @@ fn refused(answer: &Answer, error: &str) {
     assert!(answer.status.is_client_error(), "{}", answer.text());
     assert_eq!(answer.json()["error"], error, "{}", answer.text());
     let description = &answer.json()["error_description"];
-    assert!(
-        description.as_str().is_some_and(|text| !text.is_empty()),
-        "{description}"
-    );
+    assert!(description.as_str().is_some_and(|text| !text.is_empty()), "{description}");
 }
 
 async fn post(world: &World, path: &str, form: String) -> Answer {

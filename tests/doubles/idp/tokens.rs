@@ -25,28 +25,17 @@ const AUDIENCE: &str = "https://api.example";
 async fn tokens_of_each_algorithm_verify_against_the_published_keys() {
     let world = World::new().await;
     world.idp.rotate(Algorithm::PS256);
-    for algorithm in [
-        Algorithm::RS256,
-        Algorithm::ES256,
-        Algorithm::EdDSA,
-        Algorithm::PS256,
-    ] {
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::PS256] {
         let token = world.idp.mint("alice").algorithm(algorithm).token();
         let claims = world.check(&token, AUDIENCE).await.unwrap();
         assert_eq!(claims["sub"], "alice");
         assert_eq!(claims["groups"], json!(["admins", "engineering"]));
         assert_eq!(part(&token, 0)["alg"], algorithm.name());
     }
-    let carol = world
-        .check(&world.idp.mint("carol").token(), AUDIENCE)
-        .await
-        .unwrap();
+    let carol = world.check(&world.idp.mint("carol").token(), AUDIENCE).await.unwrap();
     assert_eq!(carol["groups"], json!([]));
     assert_eq!(carol["email_verified"], false);
-    let stranger = world
-        .check(&world.idp.mint("zoe").token(), AUDIENCE)
-        .await
-        .unwrap();
+    let stranger = world.check(&world.idp.mint("zoe").token(), AUDIENCE).await.unwrap();
     assert_eq!(stranger.get("groups"), None);
 }
 
@@ -163,15 +152,9 @@ fn pem(key: &Jwk) -> String {
         }
     };
     let body = STANDARD.encode(der);
-    let lines: Vec<&str> = body
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap())
-        .collect();
-    format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        lines.join("\n")
-    )
+    let lines: Vec<&str> =
+        body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
 }
 
 #[tokio::test]
@@ -190,10 +173,7 @@ async fn curl_gets_any_claim_and_any_header() {
     assert_eq!(claims["groups"], json!(["engineering"]));
     assert_eq!(claims["tenant"], "acme");
     assert_eq!(claims.get("nbf"), None);
-    assert_eq!(
-        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
-        60
-    );
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
 
     let wanting_json = Request::post(world.idp.url("/_mint"))
         .header("accept", "application/json")
@@ -215,24 +195,12 @@ async fn a_mistaken_order_hears_what_is_wrong() {
         ("/_rotate", json!({}), "neither `alg` nor `retire`"),
         ("/_rotate", json!({"retire": "gone"}), "no key `gone`"),
         ("/_faults", json!({"path": "/jwks"}), "missing field `fault`"),
-        (
-            "/_faults",
-            json!({"path": "/_mint", "fault": "reset"}),
-            "`path` /_mint",
-        ),
-        (
-            "/_script",
-            json!({"sign_in": "mallory"}),
-            "nobody is called `mallory`",
-        ),
+        ("/_faults", json!({"path": "/_mint", "fault": "reset"}), "`path` /_mint"),
+        ("/_script", json!({"sign_in": "mallory"}), "nobody is called `mallory`"),
     ] {
         let answer = world.http.post_json(&world.idp.url(path), &order).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path} {order}");
-        assert!(
-            answer.text().contains(complaint),
-            "{path} {order}: {}",
-            answer.text()
-        );
+        assert!(answer.text().contains(complaint), "{path} {order}: {}", answer.text());
         assert!(answer.text().contains("for example: "), "{}", answer.text());
     }
 }
@@ -242,19 +210,13 @@ async fn keys_rotate_with_an_overlap() {
     let world = World::new().await;
     let old = world.idp.kid(Algorithm::ES256);
     let early = world.idp.mint("alice").algorithm(Algorithm::ES256).token();
-    let rotated = world
-        .http
-        .post_json(&world.idp.url("/_rotate"), &json!({"alg": "ES256"}))
-        .await;
+    let rotated = world.http.post_json(&world.idp.url("/_rotate"), &json!({"alg": "ES256"})).await;
     let late = world.idp.mint("alice").algorithm(Algorithm::ES256).token();
     assert_eq!(part(&late, 0)["kid"], text(&rotated, "kid"));
     assert!(world.check(&early, AUDIENCE).await.is_ok());
     assert!(world.check(&late, AUDIENCE).await.is_ok());
 
-    let retired = world
-        .http
-        .post_json(&world.idp.url("/_rotate"), &json!({"retire": old}))
-        .await;
+    let retired = world.http.post_json(&world.idp.url("/_rotate"), &json!({"retire": old})).await;
     assert_eq!(retired.status, StatusCode::OK);
     assert!(world.check(&early, AUDIENCE).await.is_err());
     assert!(world.check(&late, AUDIENCE).await.is_ok());
@@ -270,21 +232,8 @@ async fn a_key_can_be_published_in_every_way() {
     let encryption = world.idp.add_key(Algorithm::ES256, Publication::Encryption);
     let published = world.published().await;
     assert_eq!(published.find(&bare).unwrap().common.key_algorithm, None);
-    assert_eq!(
-        published.find(&encryption).unwrap().common.public_key_use,
-        Some(PublicKeyUse::Encryption)
-    );
+    assert_eq!(published.find(&encryption).unwrap().common.public_key_use, Some(PublicKeyUse::Encryption));
     assert!(published.find(&hidden).is_none());
-    assert!(
-        world
-            .check(&world.idp.mint("alice").key(&bare).token(), AUDIENCE)
-            .await
-            .is_ok()
-    );
-    assert!(
-        world
-            .check(&world.idp.mint("alice").key(&hidden).token(), AUDIENCE)
-            .await
-            .is_err()
-    );
+    assert!(world.check(&world.idp.mint("alice").key(&bare).token(), AUDIENCE).await.is_ok());
+    assert!(world.check(&world.idp.mint("alice").key(&hidden).token(), AUDIENCE).await.is_err());
 }

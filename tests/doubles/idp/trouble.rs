@@ -21,10 +21,7 @@ async fn each_fault_strikes_as_often_as_ordered() {
 
     faults.add(JWKS, Fault::Status(500), Some(2));
     for _ in 0..2 {
-        assert_eq!(
-            world.http.fetch(&jwks).await.status,
-            StatusCode::INTERNAL_SERVER_ERROR
-        );
+        assert_eq!(world.http.fetch(&jwks).await.status, StatusCode::INTERNAL_SERVER_ERROR);
     }
     assert_eq!(world.http.fetch(&jwks).await.status, StatusCode::OK);
 
@@ -61,26 +58,14 @@ async fn curl_orders_faults_and_takes_them_back() {
     let faults = world.idp.url("/_faults");
     let configuration = world.idp.url("/.well-known/openid-configuration");
     let order = json!({"path": "/.well-known/openid-configuration", "fault": {"status": 503}});
-    assert_eq!(
-        world.http.post_json(&faults, &order).await.status,
-        StatusCode::NO_CONTENT
-    );
+    assert_eq!(world.http.post_json(&faults, &order).await.status, StatusCode::NO_CONTENT);
     for _ in 0..3 {
-        assert_eq!(
-            world.http.fetch(&configuration).await.status,
-            StatusCode::SERVICE_UNAVAILABLE
-        );
+        assert_eq!(world.http.fetch(&configuration).await.status, StatusCode::SERVICE_UNAVAILABLE);
     }
-    assert_eq!(
-        world.http.fetch(&world.idp.jwks_uri()).await.status,
-        StatusCode::OK
-    );
+    assert_eq!(world.http.fetch(&world.idp.jwks_uri()).await.status, StatusCode::OK);
 
     let request = Request::delete(&faults).body(Full::new(Bytes::new())).unwrap();
-    assert_eq!(
-        world.http.send(request).await.unwrap().status,
-        StatusCode::NO_CONTENT
-    );
+    assert_eq!(world.http.send(request).await.unwrap().status, StatusCode::NO_CONTENT);
     assert_eq!(world.http.fetch(&configuration).await.status, StatusCode::OK);
     assert_eq!(world.idp.hits("/.well-known/openid-configuration"), 4);
     assert_eq!(world.idp.hits(JWKS), 1);
@@ -94,30 +79,17 @@ async fn both_metadata_documents_describe_where_things_are() {
     let idp = Idp::serve(bound, Clock::default());
     assert_eq!(idp.issuer(), url);
     let http = countersign_tests::client::Plain::default();
-    let openid = http
-        .fetch(&idp.url("/.well-known/openid-configuration"))
-        .await
-        .json();
-    let oauth = http
-        .fetch(&idp.url("/.well-known/oauth-authorization-server"))
-        .await
-        .json();
+    let openid = http.fetch(&idp.url("/.well-known/openid-configuration")).await.json();
+    let oauth = http.fetch(&idp.url("/.well-known/oauth-authorization-server")).await.json();
     assert_eq!(openid, oauth);
     assert_eq!(openid["issuer"], url);
     assert_eq!(openid["jwks_uri"], idp.jwks_uri());
     assert_eq!(openid["code_challenge_methods_supported"], json!(["S256"]));
-    assert_eq!(
-        openid["id_token_signing_alg_values_supported"],
-        json!(["RS256", "ES256", "EdDSA"])
-    );
+    assert_eq!(openid["id_token_signing_alg_values_supported"], json!(["RS256", "ES256", "EdDSA"]));
     for (name, address) in openid.as_object().unwrap() {
         if name.ends_with("_endpoint") {
             let path = address.as_str().unwrap().strip_prefix(&url).unwrap();
-            assert_ne!(
-                http.fetch(&idp.url(path)).await.status,
-                StatusCode::NOT_FOUND,
-                "{name}"
-            );
+            assert_ne!(http.fetch(&idp.url(path)).await.status, StatusCode::NOT_FOUND, "{name}");
         }
     }
 }

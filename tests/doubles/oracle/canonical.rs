@@ -42,21 +42,19 @@ async fn header_values_are_folded_and_repeated_ones_joined() {
     let world = World::of("execute-api").await;
     let alice = world.session(ADMIN, "alice");
     let answer = world
-        .send(
-            Signer::new(&world, "execute-api").sign_with(&alice, "/", "", |headers| {
-                for (name, value) in [
-                    ("x-amz-meta-list", "c"),
-                    ("x-amz-meta-list", "a"),
-                    ("x-amz-meta-list", "b"),
-                    ("my-header1", "  a   b   c  "),
-                    ("my-header2", "\"a   b   c\""),
-                    ("my-header3", "a\tb"),
-                    ("my-empty", ""),
-                ] {
-                    headers.append(name, value.parse().unwrap());
-                }
-            }),
-        )
+        .send(Signer::new(&world, "execute-api").sign_with(&alice, "/", "", |headers| {
+            for (name, value) in [
+                ("x-amz-meta-list", "c"),
+                ("x-amz-meta-list", "a"),
+                ("x-amz-meta-list", "b"),
+                ("my-header1", "  a   b   c  "),
+                ("my-header2", "\"a   b   c\""),
+                ("my-header3", "a\tb"),
+                ("my-empty", ""),
+            ] {
+                headers.append(name, value.parse().unwrap());
+            }
+        }))
         .await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let seen = world.server.oracle().seen();
@@ -67,9 +65,7 @@ async fn header_values_are_folded_and_repeated_ones_joined() {
 #[tokio::test]
 async fn over_http2_the_host_is_the_authority() {
     let mut world = World::of("execute-api").await;
-    world.client = Client::builder(TokioExecutor::new())
-        .http2_only(true)
-        .build_http();
+    world.client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     let alice = world.session(ADMIN, "alice");
     let answer = world.send(world.signed(&alice, "/", "hello")).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
@@ -80,12 +76,9 @@ async fn over_http2_the_host_is_the_authority() {
 async fn s3_encodes_once_and_keeps_dots() {
     let world = World::of("s3").await;
     let alice = world.session(ADMIN, "alice");
-    for target in [
-        "/bucket/a%20b/c",
-        "/bucket/a//b",
-        "/bucket/../x",
-        "/bucket/%E1%88%B4?list-type=2&prefix=a%2Fb",
-    ] {
+    for target in
+        ["/bucket/a%20b/c", "/bucket/a//b", "/bucket/../x", "/bucket/%E1%88%B4?list-type=2&prefix=a%2Fb"]
+    {
         let request = Signer::new(&world, "s3").sign(&alice, target, "body");
         let answer = world.send(request).await;
         assert_eq!(answer.status, StatusCode::OK, "{target}: {}", answer.text());
@@ -93,24 +86,12 @@ async fn s3_encodes_once_and_keeps_dots() {
         let mut settings = s3();
         settings.percent_encoding_mode = PercentEncodingMode::Double;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Enabled;
-        let request = Signer::new(&world, "s3")
-            .settings(settings)
-            .sign(&alice, target, "body");
+        let request = Signer::new(&world, "s3").settings(settings).sign(&alice, target, "body");
         let answer = world.send(request).await;
-        assert_eq!(
-            answer.status,
-            StatusCode::FORBIDDEN,
-            "{target} as for another service"
-        );
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{target} as for another service");
     }
-    let request = Signer::new(&world, "s3")
-        .settings(SigningSettings::default())
-        .sign(&alice, "/bucket", "");
+    let request = Signer::new(&world, "s3").settings(SigningSettings::default()).sign(&alice, "/bucket", "");
     let answer = world.send(request).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert!(
-        answer.text().contains("x-amz-content-sha256"),
-        "{}",
-        answer.text()
-    );
+    assert!(answer.text().contains("x-amz-content-sha256"), "{}", answer.text());
 }

@@ -1,8 +1,5 @@
 //! What is refused though it was signed, and in which words.
-#![allow(
-    clippy::unwrap_used,
-    reason = "what a suite prepares is right, or the suite has failed"
-)]
+#![allow(clippy::unwrap_used, reason = "what a suite prepares is right, or the suite has failed")]
 
 use super::world::{ADMIN, READER, REGION, Signer, World};
 use bytes::Bytes;
@@ -21,14 +18,8 @@ async fn roles_do_what_their_list_allows() {
     let book = Book::new(Clock::default());
     let oracle = Oracle::new(book, "execute-api", REGION)
         .allowing(ADMIN, Rule::anything())
-        .allowing(
-            READER,
-            Rule::paths(["/mcp"]).and(Rule::tools(["list_*", "read_file"])),
-        )
-        .allowing(
-            READER,
-            Rule::methods([Method::GET]).and(Rule::paths(["/health/*"])),
-        );
+        .allowing(READER, Rule::paths(["/mcp"]).and(Rule::tools(["list_*", "read_file"])))
+        .allowing(READER, Rule::methods([Method::GET]).and(Rule::paths(["/health/*"])));
     let world = World::behind(oracle).await;
     let admin = world.session(ADMIN, "alice");
     let reader = world.session(READER, "bob");
@@ -42,23 +33,14 @@ async fn roles_do_what_their_list_allows() {
         (&reader, "/mcp", list.clone(), StatusCode::OK),
         (&reader, "/mcp", call("list_files").to_string(), StatusCode::OK),
         (&reader, "/mcp", call("read_file").to_string(), StatusCode::OK),
-        (
-            &reader,
-            "/mcp",
-            call("write_file").to_string(),
-            StatusCode::FORBIDDEN,
-        ),
+        (&reader, "/mcp", call("write_file").to_string(), StatusCode::FORBIDDEN),
         (&reader, "/mcp", batch, StatusCode::FORBIDDEN),
         (&reader, "/other", list.clone(), StatusCode::FORBIDDEN),
         (&reader, "/health/live", String::new(), StatusCode::FORBIDDEN),
         (&stranger, "/mcp", list, StatusCode::FORBIDDEN),
     ] {
         let answer = world.send(world.signed(credentials, path, &body)).await;
-        assert_eq!(
-            answer.status, status,
-            "{} {path} {body}",
-            credentials.principal.arn
-        );
+        assert_eq!(answer.status, status, "{} {path} {body}", credentials.principal.arn);
         if status == StatusCode::FORBIDDEN {
             assert_eq!(answer.error_type(), "AccessDeniedException");
             let message = answer.json()["message"].as_str().unwrap().to_owned();
@@ -94,10 +76,7 @@ async fn each_protocol_has_its_own_words() {
             Protocol::AwsJson,
             "dynamodb",
             [
-                (
-                    "com.amazon.coral.service#MissingAuthenticationTokenException",
-                    400,
-                ),
+                ("com.amazon.coral.service#MissingAuthenticationTokenException", 400),
                 ("com.amazon.coral.service#IncompleteSignatureException", 400),
                 ("com.amazon.coral.service#UnrecognizedClientException", 400),
                 ("com.amazon.coral.service#ExpiredTokenException", 400),
@@ -151,20 +130,12 @@ async fn each_protocol_has_its_own_words() {
 async fn s3_says_which_region_it_expects() {
     let world = World::of("s3").await;
     let alice = world.session(ADMIN, "alice");
-    let request = Signer::new(&world, "s3")
-        .region("us-east-1")
-        .sign(&alice, "/b", "");
+    let request = Signer::new(&world, "s3").region("us-east-1").sign(&alice, "/b", "");
     let answer = world.send(request).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text().contains("<Code>AuthorizationHeaderMalformed</Code>"));
     assert!(
-        answer
-            .text()
-            .contains("<Code>AuthorizationHeaderMalformed</Code>")
-    );
-    assert!(
-        answer
-            .text()
-            .contains("the region &apos;us-east-1&apos; is wrong; expecting &apos;eu-west-1&apos;")
+        answer.text().contains("the region &apos;us-east-1&apos; is wrong; expecting &apos;eu-west-1&apos;")
     );
     assert!(answer.text().contains("<Region>eu-west-1</Region>"));
 }
@@ -174,10 +145,7 @@ async fn a_body_over_the_limit_is_not_read() {
     let oracle = Oracle::new(Book::new(Clock::default()), "lambda", REGION).with_body_limit(4);
     let world = World::behind(oracle).await;
     let alice = world.session(ADMIN, "alice");
-    assert_eq!(
-        world.send(world.signed(&alice, "/", "four")).await.status,
-        StatusCode::OK
-    );
+    assert_eq!(world.send(world.signed(&alice, "/", "four")).await.status, StatusCode::OK);
     let answer = world.send(world.signed(&alice, "/", "fives")).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(world.server.oracle().seen()[1].verdict, Verdict::Unreadable);
@@ -201,28 +169,18 @@ async fn faults_come_before_signatures_and_control_paths_are_for_curl() {
     let answer = world.send(world.signed(&alice, "/x", "")).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(world.server.oracle().seen().is_empty());
-    assert_eq!(
-        world.send(world.signed(&alice, "/x", "")).await.status,
-        StatusCode::OK
-    );
+    assert_eq!(world.send(world.signed(&alice, "/x", "")).await.status, StatusCode::OK);
 
     world.server.faults().add("/x", Fault::Reset, None);
     assert!(world.try_send(world.signed(&alice, "/x", "")).await.is_err());
-    let answer = world
-        .send(unsigned(Method::DELETE, "/_faults", String::new()))
-        .await;
+    let answer = world.send(unsigned(Method::DELETE, "/_faults", String::new())).await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
-    assert_eq!(
-        world.send(world.signed(&alice, "/x", "")).await.status,
-        StatusCode::OK
-    );
+    assert_eq!(world.send(world.signed(&alice, "/x", "")).await.status, StatusCode::OK);
 
     let answer = world.send(unsigned(Method::GET, "/_seen", String::new())).await;
     assert_eq!(answer.json()[0]["verdict"], "admitted");
     assert_eq!(answer.json()[0]["principal"], json!(alice.principal.arn));
-    world
-        .send(unsigned(Method::DELETE, "/_seen", String::new()))
-        .await;
+    world.send(unsigned(Method::DELETE, "/_seen", String::new())).await;
     assert!(world.server.oracle().seen().is_empty());
 }
 
@@ -230,9 +188,7 @@ async fn faults_come_before_signatures_and_control_paths_are_for_curl() {
 fn troubles(world: &World) -> [Request<Bytes>; 7] {
     let service = world.service();
     let alice = world.session(ADMIN, "alice");
-    let late = world
-        .book()
-        .issue_session(alice.principal.clone(), world.book().clock().now());
+    let late = world.book().issue_session(alice.principal.clone(), world.book().clock().now());
     let stranger = world.session(READER, "bob");
     let unknown = Book::new(Clock::default()).issue_user("123456789012", "mallory");
     let sign = |credentials| Signer::new(world, service).sign(credentials, "/x", "body");
@@ -246,13 +202,5 @@ fn troubles(world: &World) -> [Request<Bytes>; 7] {
     world.book().clock().rewind(Duration::from_secs(600));
     let skewed = sign(&alice);
     world.book().clock().advance(Duration::from_secs(600));
-    [
-        missing,
-        malformed,
-        sign(&unknown),
-        sign(&late),
-        skewed,
-        changed,
-        sign(&stranger),
-    ]
+    [missing, malformed, sign(&unknown), sign(&late), skewed, changed, sign(&stranger)]
 }

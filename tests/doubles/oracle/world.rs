@@ -141,11 +141,7 @@ impl<'a> Signer<'a> {
             world,
             service,
             region: REGION,
-            settings: if service == "s3" {
-                s3()
-            } else {
-                SigningSettings::default()
-            },
+            settings: if service == "s3" { s3() } else { SigningSettings::default() },
         }
     }
 
@@ -193,10 +189,7 @@ impl<'a> Signer<'a> {
             .unwrap()
             .into();
         let uri = request.uri().to_string();
-        let headers = request
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
         let body = SignableBody::Bytes(request.body());
         let signable = SignableRequest::new("POST", uri, headers, body).unwrap();
         let (instructions, _) = sign(signable, &parameters).unwrap().into_parts();

@@ -19,18 +19,12 @@ fn trust(scene: &Scene, role: &str, principal: &Value, actions: &[&str], conditi
     let policy = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": principal, "Action": actions, "Condition": condition
     }]});
-    let role = Role::new(role)
-        .trusting(policy)
-        .max_duration(Duration::from_secs(7200));
+    let role = Role::new(role).trusting(policy).max_duration(Duration::from_secs(7200));
     scene.sts.add_role(role).unwrap();
 }
 
 fn assume(scene: &Scene, with: &Credentials) -> AssumeRoleFluentBuilder {
-    scene
-        .signing(with)
-        .assume_role()
-        .role_arn(ROLE)
-        .role_session_name("alice")
+    scene.signing(with).assume_role().role_arn(ROLE).role_session_name("alice")
 }
 
 /// What the book knows of credentials that came over the wire.
@@ -48,20 +42,9 @@ async fn everybody_learns_who_they_are() {
     assert_eq!(answer.account(), Some(ACCOUNT));
     assert_eq!(answer.user_id(), Some(user.principal.user_id.as_str()));
 
-    trust(
-        &scene,
-        ROLE,
-        &json!({"AWS": ACCOUNT}),
-        &["sts:AssumeRole"],
-        &json!({}),
-    );
+    trust(&scene, ROLE, &json!({"AWS": ACCOUNT}), &["sts:AssumeRole"], &json!({}));
     let session = issued(&scene, &assume(&scene, &user).send().await.unwrap());
-    let answer = scene
-        .signing(&session)
-        .get_caller_identity()
-        .send()
-        .await
-        .unwrap();
+    let answer = scene.signing(&session).get_caller_identity().send().await.unwrap();
     let arn = "arn:aws:sts::123456789012:assumed-role/McpAdmin/alice";
     assert_eq!(answer.arn(), Some(arn));
     assert_eq!(scene.sts.log().last().unwrap().caller.as_deref(), Some(arn));
@@ -72,27 +55,15 @@ async fn everybody_learns_who_they_are() {
 async fn signatures_are_verified() {
     let scene = Scene::new().await;
     let user = scene.sts.book().issue_user(ACCOUNT, "server");
-    let wrong = Credentials {
-        secret_access_key: "x".repeat(40),
-        ..user.clone()
-    };
+    let wrong = Credentials { secret_access_key: "x".repeat(40), ..user.clone() };
     let result = scene.signing(&wrong).get_caller_identity().send().await;
     assert_eq!(outcome(&result), ("SignatureDoesNotMatch".to_owned(), 403));
 
-    let stranger = Credentials {
-        access_key_id: "AKIAAAAAAAAAAAAAAAAA".to_owned(),
-        ..user.clone()
-    };
+    let stranger = Credentials { access_key_id: "AKIAAAAAAAAAAAAAAAAA".to_owned(), ..user.clone() };
     let result = scene.signing(&stranger).get_caller_identity().send().await;
     assert_eq!(outcome(&result), ("InvalidClientTokenId".to_owned(), 403));
 
-    trust(
-        &scene,
-        ROLE,
-        &json!({"AWS": ACCOUNT}),
-        &["sts:AssumeRole"],
-        &json!({}),
-    );
+    trust(&scene, ROLE, &json!({"AWS": ACCOUNT}), &["sts:AssumeRole"], &json!({}));
     let call = assume(&scene, &user).duration_seconds(900);
     let session = issued(&scene, &call.send().await.unwrap());
     scene.clock.advance(Duration::from_secs(901));
@@ -136,79 +107,16 @@ async fn trust_policies_decide() {
         ("by account", &account, &assume_only, &none, call(), true),
         ("anyone", &anyone, &assume_only, &none, call(), true),
         ("somebody else", &other, &assume_only, &none, call(), false),
-        (
-            "a condition on the caller",
-            &anyone,
-            &assume_only,
-            &principal,
-            call(),
-            true,
-        ),
-        (
-            "external id",
-            &me,
-            &assume_only,
-            &external,
-            call().external_id("secret"),
-            true,
-        ),
-        (
-            "wrong external id",
-            &me,
-            &assume_only,
-            &external,
-            call().external_id("guess"),
-            false,
-        ),
+        ("a condition on the caller", &anyone, &assume_only, &principal, call(), true),
+        ("external id", &me, &assume_only, &external, call().external_id("secret"), true),
+        ("wrong external id", &me, &assume_only, &external, call().external_id("guess"), false),
         ("no external id", &me, &assume_only, &external, call(), false),
-        (
-            "tags",
-            &me,
-            &and_tag,
-            &only_team,
-            call().tags(tag("Team", "x")),
-            true,
-        ),
-        (
-            "another tag",
-            &me,
-            &and_tag,
-            &only_team,
-            call().tags(tag("Cost", "x")),
-            false,
-        ),
-        (
-            "TagSession missing",
-            &me,
-            &assume_only,
-            &none,
-            call().tags(tag("Team", "x")),
-            false,
-        ),
-        (
-            "source identity",
-            &me,
-            &and_source,
-            &source,
-            call().source_identity("alice"),
-            true,
-        ),
-        (
-            "another one",
-            &me,
-            &and_source,
-            &source,
-            call().source_identity("bob"),
-            false,
-        ),
-        (
-            "SetSourceIdentity missing",
-            &me,
-            &assume_only,
-            &none,
-            call().source_identity("alice"),
-            false,
-        ),
+        ("tags", &me, &and_tag, &only_team, call().tags(tag("Team", "x")), true),
+        ("another tag", &me, &and_tag, &only_team, call().tags(tag("Cost", "x")), false),
+        ("TagSession missing", &me, &assume_only, &none, call().tags(tag("Team", "x")), false),
+        ("source identity", &me, &and_source, &source, call().source_identity("alice"), true),
+        ("another one", &me, &and_source, &source, call().source_identity("bob"), false),
+        ("SetSourceIdentity missing", &me, &assume_only, &none, call().source_identity("alice"), false),
     ] {
         trust(&scene, ROLE, principal, actions, condition);
         let result = call.send().await;
@@ -228,32 +136,12 @@ async fn parameters_have_limits() {
     let large: Vec<Tag> = (0..50).map(|n| tag(&format!("k{n}"), &"v".repeat(256))).collect();
     for (what, call, expected) in [
         ("two hours", call().duration_seconds(7200), "ok"),
-        (
-            "more than the role allows",
-            call().duration_seconds(7201),
-            "ValidationError",
-        ),
+        ("more than the role allows", call().duration_seconds(7201), "ValidationError"),
         ("too many tags", call().set_tags(Some(many)), "ValidationError"),
-        (
-            "tags too large in all",
-            call().set_tags(Some(large)),
-            "PackedPolicyTooLarge",
-        ),
-        (
-            "a tag twice",
-            call().tags(tag("a", "")).tags(tag("A", "")),
-            "InvalidParameterValue",
-        ),
-        (
-            "not among the tags",
-            call().transitive_tag_keys("a"),
-            "InvalidParameterValue",
-        ),
-        (
-            "source identity",
-            call().source_identity("no spaces"),
-            "ValidationError",
-        ),
+        ("tags too large in all", call().set_tags(Some(large)), "PackedPolicyTooLarge"),
+        ("a tag twice", call().tags(tag("a", "")).tags(tag("A", "")), "InvalidParameterValue"),
+        ("not among the tags", call().transitive_tag_keys("a"), "InvalidParameterValue"),
+        ("source identity", call().source_identity("no spaces"), "ValidationError"),
         ("MFA", call().token_code("123456"), "InvalidParameterValue"),
     ] {
         assert_eq!(outcome(&call.send().await).0, expected, "{what}");
@@ -285,32 +173,16 @@ async fn a_chain_keeps_what_it_began_with() {
     assert_eq!(answer.source_identity(), Some("alice"));
     let second = issued(&scene, &answer).principal;
     assert_eq!(second.arn, "arn:aws:sts::210987654321:assumed-role/Second/alice");
-    let tags: Vec<(&str, &str)> = second
-        .tags
-        .iter()
-        .map(|(k, v)| (k.as_str(), v.as_str()))
-        .collect();
+    let tags: Vec<(&str, &str)> = second.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(tags, [("New", "y"), ("Team", "blue")]);
     assert_eq!(second.transitive_tag_keys, ["Team"]);
 
     for (what, call, expected) in [
         ("an hour", hop().duration_seconds(3600), "ok"),
-        (
-            "more than an hour",
-            hop().duration_seconds(3601),
-            "ValidationError",
-        ),
+        ("more than an hour", hop().duration_seconds(3601), "ValidationError"),
         ("the same source identity", hop().source_identity("alice"), "ok"),
-        (
-            "another source identity",
-            hop().source_identity("bob"),
-            "AccessDenied",
-        ),
-        (
-            "a transitive tag again",
-            hop().tags(tag("TEAM", "red")),
-            "InvalidParameterValue",
-        ),
+        ("another source identity", hop().source_identity("bob"), "AccessDenied"),
+        ("a transitive tag again", hop().tags(tag("TEAM", "red")), "InvalidParameterValue"),
     ] {
         assert_eq!(outcome(&call.send().await).0, expected, "{what}");
     }

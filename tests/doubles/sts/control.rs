@@ -72,26 +72,10 @@ async fn calls_that_are_no_calls() {
     for (path, status, code) in [
         ("/", 400, "MissingAction"),
         ("/?Action=GetCallerIdentity", 400, "InvalidAction"),
-        (
-            "/?Action=GetFederationToken&Version=2011-06-15",
-            400,
-            "InvalidAction",
-        ),
-        (
-            "/?Action=GetCallerIdentity&Version=2011-06-15",
-            403,
-            "MissingAuthenticationToken",
-        ),
-        (
-            "/?Action=AssumeRole&Version=2011-06-15",
-            403,
-            "MissingAuthenticationToken",
-        ),
-        (
-            "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15",
-            400,
-            "ValidationError",
-        ),
+        ("/?Action=GetFederationToken&Version=2011-06-15", 400, "InvalidAction"),
+        ("/?Action=GetCallerIdentity&Version=2011-06-15", 403, "MissingAuthenticationToken"),
+        ("/?Action=AssumeRole&Version=2011-06-15", 403, "MissingAuthenticationToken"),
+        ("/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15", 400, "ValidationError"),
     ] {
         let answer = send(&scene, Method::GET, path, None).await;
         let body = answer.body();
@@ -99,12 +83,7 @@ async fn calls_that_are_no_calls() {
         assert!(body.contains(&format!("<Code>{code}</Code>")), "{path}: {body}");
         assert!(body.contains("<Type>Sender</Type>"));
     }
-    let answer = send(
-        &scene,
-        Method::POST,
-        "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15",
-        None,
-    );
+    let answer = send(&scene, Method::POST, "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15", None);
     assert!(answer.await.body().contains("3 validation errors detected: "));
 }
 
@@ -119,13 +98,7 @@ async fn roles_faults_and_calls_over_http() {
     let refused = send(&scene, Method::POST, "/_roles", Some(&role("s3:GetObject"))).await;
     assert_eq!(refused.status(), 400);
     assert!(refused.body().contains("s3:GetObject"));
-    let made = send(
-        &scene,
-        Method::POST,
-        "/_roles",
-        Some(&role("sts:AssumeRoleWithWebIdentity")),
-    )
-    .await;
+    let made = send(&scene, Method::POST, "/_roles", Some(&role("sts:AssumeRoleWithWebIdentity"))).await;
     assert_eq!(made.status(), 201);
     assert!(made.body().contains("AROA"));
     let provider = json!({
@@ -146,13 +119,9 @@ async fn roles_faults_and_calls_over_http() {
         let result = scene.exchange_claims(&scene.claims()).await;
         assert_eq!(outcome(&result).0, code);
     }
-    for fault in [
-        json!("reset"),
-        json!("garbage"),
-        json!("empty"),
-        json!({"slow": 9}),
-        json!({"status": 503}),
-    ] {
+    for fault in
+        [json!("reset"), json!("garbage"), json!("empty"), json!({"slow": 9}), json!({"status": 503})]
+    {
         let order = json!({"action": "*", "fault": fault});
         let answer = send(&scene, Method::POST, "/_faults", Some(&order)).await;
         assert_eq!(answer.status(), 204, "{fault}");
@@ -165,10 +134,7 @@ async fn roles_faults_and_calls_over_http() {
 
     let calls = send(&scene, Method::GET, "/_calls", None).await;
     let calls: Vec<Value> = serde_json::from_str(calls.body()).unwrap();
-    let outcomes: Vec<&str> = calls
-        .iter()
-        .map(|call| call["outcome"].as_str().unwrap())
-        .collect();
+    let outcomes: Vec<&str> = calls.iter().map(|call| call["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["AccessDenied", "Throttling", "Throttling", "ok"]);
     let last = calls.last().unwrap();
     assert!(last["issued"].as_str().unwrap().starts_with("ASIA"));

@@ -106,10 +106,7 @@ async fn answers_that_are_none() {
     assert!(begun.elapsed() >= Duration::from_millis(150));
 
     let outcomes: Vec<String> = scene.sts.log().into_iter().map(|call| call.outcome).collect();
-    assert_eq!(
-        outcomes,
-        ["status 500", "status 503", "garbage", "empty", "reset", "ok"]
-    );
+    assert_eq!(outcomes, ["status 500", "status 503", "garbage", "empty", "reset", "ok"]);
 }
 
 #[tokio::test]

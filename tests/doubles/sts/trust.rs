@@ -23,18 +23,8 @@ async fn trust_policies_decide() {
     let tag = "aws:RequestTag/Team";
 
     for (what, claims, statements, expected) in [
-        (
-            "audience",
-            &plain,
-            vec![allow(&scene, &[federate], &equals(&aud, "sts.amazonaws.com"))],
-            true,
-        ),
-        (
-            "other audience",
-            &plain,
-            vec![allow(&scene, &[federate], &equals(&aud, "mcp-client"))],
-            false,
-        ),
+        ("audience", &plain, vec![allow(&scene, &[federate], &equals(&aud, "sts.amazonaws.com"))], true),
+        ("other audience", &plain, vec![allow(&scene, &[federate], &equals(&aud, "mcp-client"))], false),
         (
             "azp is the audience",
             &with_azp,
@@ -47,60 +37,20 @@ async fn trust_policies_decide() {
             vec![allow(&scene, &[federate], &equals(&aud, "sts.amazonaws.com"))],
             false,
         ),
-        (
-            "azp by its name",
-            &with_azp,
-            vec![allow(&scene, &[federate], &equals(&azp, "mcp-client"))],
-            true,
-        ),
-        (
-            "subject",
-            &plain,
-            vec![allow(&scene, &[federate], &equals(&sub, "alice"))],
-            true,
-        ),
-        (
-            "other subject",
-            &plain,
-            vec![allow(&scene, &[federate], &equals(&sub, "bob"))],
-            false,
-        ),
-        (
-            "tag",
-            &tagged,
-            vec![allow(&scene, &[federate, "TagSession"], &equals(tag, "blue"))],
-            true,
-        ),
-        (
-            "other tag",
-            &tagged,
-            vec![allow(&scene, &[federate, "TagSession"], &equals(tag, "red"))],
-            false,
-        ),
-        (
-            "no tag",
-            &plain,
-            vec![allow(&scene, &[federate, "TagSession"], &equals(tag, "blue"))],
-            false,
-        ),
-        (
-            "TagSession missing",
-            &tagged,
-            vec![allow(&scene, &[federate], &json!({}))],
-            false,
-        ),
+        ("azp by its name", &with_azp, vec![allow(&scene, &[federate], &equals(&azp, "mcp-client"))], true),
+        ("subject", &plain, vec![allow(&scene, &[federate], &equals(&sub, "alice"))], true),
+        ("other subject", &plain, vec![allow(&scene, &[federate], &equals(&sub, "bob"))], false),
+        ("tag", &tagged, vec![allow(&scene, &[federate, "TagSession"], &equals(tag, "blue"))], true),
+        ("other tag", &tagged, vec![allow(&scene, &[federate, "TagSession"], &equals(tag, "red"))], false),
+        ("no tag", &plain, vec![allow(&scene, &[federate, "TagSession"], &equals(tag, "blue"))], false),
+        ("TagSession missing", &tagged, vec![allow(&scene, &[federate], &json!({}))], false),
         (
             "SetSourceIdentity",
             &named,
             vec![allow(&scene, &[federate, "SetSourceIdentity"], &json!({}))],
             true,
         ),
-        (
-            "SetSourceIdentity missing",
-            &named,
-            vec![allow(&scene, &[federate], &json!({}))],
-            false,
-        ),
+        ("SetSourceIdentity missing", &named, vec![allow(&scene, &[federate], &json!({}))], false),
         (
             "session name",
             &plain,
@@ -111,12 +61,7 @@ async fn trust_policies_decide() {
             )],
             true,
         ),
-        (
-            "another action",
-            &plain,
-            vec![allow(&scene, &["AssumeRole"], &json!({}))],
-            false,
-        ),
+        ("another action", &plain, vec![allow(&scene, &["AssumeRole"], &json!({}))], false),
         (
             "a denial",
             &plain,
@@ -152,13 +97,11 @@ async fn trust_policies_decide() {
             assert!(packed_size(&answer).is_some());
         }
     }
-    let foreign = scene
-        .exchange(scene.issuer.token(&plain))
-        .role_arn("arn:aws:iam::123456789012:role/Nobody");
+    let foreign =
+        scene.exchange(scene.issuer.token(&plain)).role_arn("arn:aws:iam::123456789012:role/Nobody");
     assert_eq!(outcome(&foreign.send().await), ("AccessDenied".to_owned(), 403));
-    let elsewhere = scene
-        .exchange(scene.issuer.token(&plain))
-        .role_arn("arn:aws:iam::210987654321:role/McpAdmin");
+    let elsewhere =
+        scene.exchange(scene.issuer.token(&plain)).role_arn("arn:aws:iam::210987654321:role/McpAdmin");
     assert_eq!(outcome(&elsewhere.send().await).0, "InvalidIdentityToken");
 }
 
@@ -180,59 +123,25 @@ async fn parameters_have_limits() {
     let few: Vec<_> = (0..2).map(arn).collect();
     let ten: Vec<_> = (0..10).map(arn).collect();
     let eleven: Vec<_> = (0..11).map(arn).collect();
-    let foreign = PolicyDescriptorType::builder()
-        .arn("arn:aws:iam::210987654321:policy/x")
-        .build();
+    let foreign = PolicyDescriptorType::builder().arn("arn:aws:iam::210987654321:policy/x").build();
     for (what, call, expected) in [
         ("900 s", call().duration_seconds(900), "ok"),
         ("899 s", call().duration_seconds(899), "ValidationError"),
-        (
-            "more than the role allows",
-            call().duration_seconds(3601),
-            "ValidationError",
-        ),
-        (
-            "more than anything allows",
-            call().duration_seconds(43_201),
-            "ValidationError",
-        ),
+        ("more than the role allows", call().duration_seconds(3601), "ValidationError"),
+        ("more than anything allows", call().duration_seconds(43_201), "ValidationError"),
         ("short name", call().role_session_name("a"), "ValidationError"),
-        (
-            "long name",
-            call().role_session_name("a".repeat(65)),
-            "ValidationError",
-        ),
-        (
-            "bad name",
-            call().role_session_name("auth0|alice"),
-            "ValidationError",
-        ),
-        (
-            "no ARN",
-            call().role_arn("role/McpAdmin/but/long/enough"),
-            "ValidationError",
-        ),
+        ("long name", call().role_session_name("a".repeat(65)), "ValidationError"),
+        ("bad name", call().role_session_name("auth0|alice"), "ValidationError"),
+        ("no ARN", call().role_arn("role/McpAdmin/but/long/enough"), "ValidationError"),
         ("policy", call().policy(policy(0)), "ok"),
         ("long policy", call().policy(policy(2048)), "ValidationError"),
         ("no JSON", call().policy("{"), "MalformedPolicyDocument"),
         ("no policy", call().policy("{}"), "MalformedPolicyDocument"),
         ("managed policies", call().set_policy_arns(Some(few)), "ok"),
-        (
-            "too much in all",
-            call().set_policy_arns(Some(ten)),
-            "PackedPolicyTooLarge",
-        ),
-        (
-            "too many",
-            call().set_policy_arns(Some(eleven)),
-            "ValidationError",
-        ),
+        ("too much in all", call().set_policy_arns(Some(ten)), "PackedPolicyTooLarge"),
+        ("too many", call().set_policy_arns(Some(eleven)), "ValidationError"),
         ("not ours", call().policy_arns(foreign), "ValidationError"),
-        (
-            "ProviderId",
-            call().provider_id("www.amazon.com"),
-            "InvalidParameterValue",
-        ),
+        ("ProviderId", call().provider_id("www.amazon.com"), "InvalidParameterValue"),
     ] {
         let result = call.send().await;
         assert_eq!(outcome(&result).0, expected, "{what}");
@@ -248,9 +157,7 @@ async fn parameters_have_limits() {
 async fn a_role_may_allow_longer_sessions_and_a_test_shorter_ones() {
     let scene = Scene::new().await;
     let trust = json!({"Statement": [allow(&scene, &["AssumeRoleWithWebIdentity"], &json!({}))]});
-    let role = Role::new(ROLE)
-        .trusting(trust)
-        .max_duration(Duration::from_secs(43_200));
+    let role = Role::new(ROLE).trusting(trust).max_duration(Duration::from_secs(43_200));
     scene.sts.add_role(role).unwrap();
     let sts = scene.sts.with_lifetime_divisor(3600);
     let scene = Scene { sts, ..scene };

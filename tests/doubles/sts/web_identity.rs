@@ -57,37 +57,22 @@ async fn claims_decide() {
         (vec![set("aud", json!("other"))], "InvalidIdentityToken"),
         (vec![set("aud", json!([]))], "InvalidIdentityToken"),
         // Where there is an azp, it alone is the audience.
-        (
-            vec![set("aud", json!("other")), set("azp", json!("mcp-client"))],
-            "ok",
-        ),
+        (vec![set("aud", json!("other")), set("azp", json!("mcp-client"))], "ok"),
         (vec![set("azp", json!("other"))], "InvalidIdentityToken"),
         (vec![set("aud", Value::Null)], "InvalidIdentityToken"),
         (vec![set("sub", Value::Null)], "InvalidIdentityToken"),
         (vec![set("exp", Value::Null)], "InvalidIdentityToken"),
         (vec![set("iat", Value::Null)], "InvalidIdentityToken"),
         (vec![set("exp", json!(1e10))], "InvalidIdentityToken"),
-        (
-            vec![set("iss", json!("http://127.0.0.1:1"))],
-            "InvalidIdentityToken",
-        ),
+        (vec![set("iss", json!("http://127.0.0.1:1"))], "InvalidIdentityToken"),
         // AWS grants five minutes.
         (vec![set("exp", json!(now - 290))], "ok"),
         (vec![set("exp", json!(now - 301))], "ExpiredTokenException"),
         (vec![set("nbf", json!(now + 900))], "InvalidIdentityToken"),
         (vec![set("iat", json!(now + 900))], "InvalidIdentityToken"),
-        (
-            vec![set(SOURCE_IDENTITY, json!("no spaces"))],
-            "InvalidIdentityToken",
-        ),
-        (
-            vec![set(TAGS, json!({"principal_tags": {"a": "b"}}))],
-            "InvalidIdentityToken",
-        ),
-        (
-            vec![set(TAGS, json!({"principal_tags": {"a": ["b", "c"]}}))],
-            "InvalidIdentityToken",
-        ),
+        (vec![set(SOURCE_IDENTITY, json!("no spaces"))], "InvalidIdentityToken"),
+        (vec![set(TAGS, json!({"principal_tags": {"a": "b"}}))], "InvalidIdentityToken"),
+        (vec![set(TAGS, json!({"principal_tags": {"a": ["b", "c"]}}))], "InvalidIdentityToken"),
     ] {
         let mut token = scene.claims();
         for (name, value) in &claims {
@@ -129,25 +114,13 @@ async fn signatures_are_verified() {
     scene.issuer.publish(&eddsa);
     let unknown = SigningKey::generate(Algorithm::ES256, "unknown");
     let none = keys::jws(&json!({"alg": "none", "kid": "first"}), &claims, |_| Vec::new());
-    let crit = scene
-        .issuer
-        .key
-        .jwt(&json!({"alg": "ES256", "kid": "first", "crit": ["exp"]}), &claims);
+    let crit = scene.issuer.key.jwt(&json!({"alg": "ES256", "kid": "first", "crit": ["exp"]}), &claims);
     for (what, token) in [
-        (
-            "another key's signature",
-            scene.issuer.token_with(&forged, &claims),
-        ),
+        ("another key's signature", scene.issuer.token_with(&forged, &claims)),
         ("no signature", format!("{message}.")),
-        (
-            "another message",
-            format!("{}.{signature}", message.replace("ey", "fy")),
-        ),
+        ("another message", format!("{}.{signature}", message.replace("ey", "fy"))),
         ("EdDSA", scene.issuer.token_with(&eddsa, &claims)),
-        (
-            "a key nobody published",
-            scene.issuer.token_with(&unknown, &claims),
-        ),
+        ("a key nobody published", scene.issuer.token_with(&unknown, &claims)),
         ("alg none", none),
         ("crit", crit),
         ("an opaque token", "ya29.a0AfH6SM".to_owned()),

@@ -72,19 +72,10 @@ async fn every_way_to_write_what_is_meant() {
     for (case, mint) in [
         ("one audience", good()),
         ("our other audience", good().audience(OTHER_AUDIENCE)),
-        (
-            "a list of audiences",
-            good().audiences(&["https://a.example", AUDIENCE]),
-        ),
+        ("a list of audiences", good().audiences(&["https://a.example", AUDIENCE])),
         ("a type's long name", good().header("typ", "application/AT+JWT")),
-        (
-            "scopes as a list",
-            good().without_claim("scope").claim("scp", json!(["read"])),
-        ),
-        (
-            "a list of tenants",
-            good().claim("tenant", json!(["acme", "others"])),
-        ),
+        ("scopes as a list", good().without_claim("scope").claim("scp", json!(["read"]))),
+        ("a list of tenants", good().claim("tenant", json!(["acme", "others"]))),
         ("no kid, and one key that fits", good().fault(MintFault::NoKid)),
         (
             "a key without `alg`",
@@ -97,10 +88,7 @@ async fn every_way_to_write_what_is_meant() {
                 .claim("tenant", "acme"),
         ),
         ("an end within the leeway", good().expires_in(-20)),
-        (
-            "a beginning within the leeway",
-            good().claim("nbf", world.clock.unix() + 20),
-        ),
+        ("a beginning within the leeway", good().claim("nbf", world.clock.unix() + 20)),
         ("no beginning", good().without_claim("nbf")),
         ("an end with a fraction", good().claim("exp", 4_102_444_800.5)),
     ] {
@@ -109,11 +97,7 @@ async fn every_way_to_write_what_is_meant() {
     }
     for scheme in ["bearer", "BEARER", "bEARER"] {
         let header = HeaderValue::from_str(&format!("{scheme}  {}", good().token())).unwrap();
-        assert_eq!(
-            service.get("/", &[header]).await.status,
-            StatusCode::OK,
-            "{scheme}"
-        );
+        assert_eq!(service.get("/", &[header]).await.status, StatusCode::OK, "{scheme}");
     }
 }
 
@@ -128,27 +112,16 @@ async fn each_issuer_on_its_own_terms() {
         .build()
         .unwrap();
     let service = Service::guarded_by(verifier).await;
-    let theirs = || {
-        other
-            .mint("alice")
-            .algorithm(Algorithm::ES256)
-            .audience(OTHER_AUDIENCE)
-    };
+    let theirs = || other.mint("alice").algorithm(Algorithm::ES256).audience(OTHER_AUDIENCE);
 
-    let [mine, others] = [
-        service.ask(&world.alice().token()).await,
-        service.ask(&theirs().token()).await,
-    ];
+    let [mine, others] = [service.ask(&world.alice().token()).await, service.ask(&theirs().token()).await];
     assert_eq!(mine.json()["issuer"], world.idp.issuer());
     assert_eq!(others.json()["issuer"], other.issuer());
 
     for (case, token) in [
         ("for the other's audience", world.alice().audience(OTHER_AUDIENCE)),
         ("the other for ours", theirs().audience(AUDIENCE)),
-        (
-            "by the other in our name",
-            theirs().claim("iss", world.idp.issuer()),
-        ),
+        ("by the other in our name", theirs().claim("iss", world.idp.issuer())),
         (
             "by the other in our name, with our kid",
             theirs()
@@ -170,9 +143,7 @@ async fn the_trouble_of_one_issuer_is_its_own() {
     let world = World::new().await;
     let other = Idp::start(world.clock.clone()).await;
     let issuers = [world.issuer(), Issuer::new(other.issuer(), AUDIENCE)];
-    let builder = issuers
-        .into_iter()
-        .fold(world.builder(), |builder, issuer| builder.trust(issuer));
+    let builder = issuers.into_iter().fold(world.builder(), |builder, issuer| builder.trust(issuer));
     let service = Service::guarded_by(builder.build().unwrap()).await;
     let theirs = || other.mint("bob").algorithm(Algorithm::EdDSA).token();
     world.break_down(&countersign_fixtures::fault::Fault::Reset, &[JWKS]);

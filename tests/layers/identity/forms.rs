@@ -32,9 +32,7 @@ use tower::{ServiceBuilder, service_fn};
 async fn a_router_that_lets_anybody_in() {
     let world = World::new().await;
     let layer = VerifyIdentityLayer::new(world.verifier(world.issuer())).for_router();
-    let stack = ServiceBuilder::new()
-        .respond_with(oauth())
-        .layer(layer.dangerous_allow_anonymous());
+    let stack = ServiceBuilder::new().respond_with(oauth()).layer(layer.dangerous_allow_anonymous());
     let router = Router::new()
         .route("/", get(whoami))
         .route("/proof", get(async |_: Authenticated| "proven"))
@@ -93,10 +91,7 @@ async fn a_handlers_error_is_answered_by_the_layer() {
     let stack = ServiceBuilder::new()
         .respond_with(oauth())
         .verify_identity_for_router(world.verifier(world.issuer()));
-    let router = Router::new()
-        .route("/", get(long_winded))
-        .layer(stack)
-        .with_state(world.clock.clone());
+    let router = Router::new().route("/", get(long_winded)).layer(stack).with_state(world.clock.clone());
     let service = Service::start(router).await;
     let log = Log::record();
     EXPIRED.assert_is(&service.ask(&world.alice().token()).await, "expired meanwhile");
@@ -120,10 +115,7 @@ async fn a_format_of_ones_own() {
     let stack = ServiceBuilder::new()
         .respond_with(Plainly)
         .verify_identity_for_router(world.verifier(world.issuer()));
-    let router = Router::new()
-        .route("/", get(long_winded))
-        .layer(stack)
-        .with_state(world.clock.clone());
+    let router = Router::new().route("/", get(long_winded)).layer(stack).with_state(world.clock.clone());
     let service = Service::start(router).await;
     let answer = service.ask_as_nobody().await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
@@ -137,31 +129,21 @@ async fn a_format_of_ones_own() {
 async fn an_identity_that_somebody_else_established() {
     let world = World::new().await;
     let trust = TrustIdentityLayer::new(from_session).with_clock(world.our_clock());
-    let router = Router::new().route("/", get(whoami)).layer(
-        ServiceBuilder::new()
-            .respond_with(oauth())
-            .layer(trust.clone().for_router()),
-    );
-    let typed = ServiceBuilder::new()
-        .respond_with(oauth())
-        .layer(trust)
-        .service(service_fn(
-            async |request: Request<Carry<Authenticated, Body>>| {
-                let caller: &Identity = request.body().proof().fact();
-                Ok::<_, BoxError>(Response::new(Body::from(caller.subject().to_owned())))
-            },
-        ));
+    let router = Router::new()
+        .route("/", get(whoami))
+        .layer(ServiceBuilder::new().respond_with(oauth()).layer(trust.clone().for_router()));
+    let typed = ServiceBuilder::new().respond_with(oauth()).layer(trust).service(service_fn(
+        async |request: Request<Carry<Authenticated, Body>>| {
+            let caller: &Identity = request.body().proof().fact();
+            Ok::<_, BoxError>(Response::new(Body::from(caller.subject().to_owned())))
+        },
+    ));
     let sessions = middleware::from_fn_with_state(world.clock.clone(), open_session);
     let router = Service::start(router.layer(sessions.clone())).await;
     let typed = Service::start(Router::new().fallback_service(typed).layer(sessions)).await;
 
     let answer = with_cookie(&router, "alice").await;
-    assert_eq!(
-        answer.json()["issuer"],
-        "https://sessions.example",
-        "{}",
-        answer.text()
-    );
+    assert_eq!(answer.json()["issuer"], "https://sessions.example", "{}", answer.text());
     assert_eq!(answer.json()["subject"], "alice");
     assert_eq!(with_cookie(&typed, "alice").await.text(), "alice");
     for service in [&router, &typed] {
@@ -173,10 +155,7 @@ async fn an_identity_that_somebody_else_established() {
 }
 
 async fn greet(MaybeIdentity(caller): MaybeIdentity) -> String {
-    caller.map_or_else(
-        || "hello".to_owned(),
-        |caller| format!("hello {}", caller.subject()),
-    )
+    caller.map_or_else(|| "hello".to_owned(), |caller| format!("hello {}", caller.subject()))
 }
 
 /// Takes longer than any token lasts, then wants to call a backend.
@@ -203,11 +182,7 @@ async fn open_session(State(clock): State<Clock>, mut request: Request, next: Ne
     if let Some(name) = request.headers().get("cookie") {
         let name = name.to_str().unwrap().to_owned();
         let now = clock.now();
-        let identity_ends = if name == "late" {
-            now
-        } else {
-            now + Duration::from_secs(60)
-        };
+        let identity_ends = if name == "late" { now } else { now + Duration::from_secs(60) };
         request.extensions_mut().insert(Session { name, identity_ends });
     }
     next.run(request).await
@@ -215,7 +190,5 @@ async fn open_session(State(clock): State<Clock>, mut request: Request, next: Ne
 
 async fn with_cookie(service: &Service, cookie: &str) -> Received {
     let request = http::Request::get(service.url()).header("cookie", cookie);
-    service
-        .send(request.body(Full::<Bytes>::default()).unwrap())
-        .await
+    service.send(request.body(Full::<Bytes>::default()).unwrap()).await
 }

@@ -37,13 +37,8 @@ async fn both_ways_to_authenticate() {
     let log = Log::record();
     let world = World::new().await;
     let token = opaque(&world).await;
-    for (method, in_body) in [
-        (AuthMethod::ClientSecretBasic, false),
-        (AuthMethod::ClientSecretPost, true),
-    ] {
-        world
-            .idp
-            .register(Client::confidential(GATEWAY.0, GATEWAY.1, method));
+    for (method, in_body) in [(AuthMethod::ClientSecretBasic, false), (AuthMethod::ClientSecretPost, true)] {
+        world.idp.register(Client::confidential(GATEWAY.0, GATEWAY.1, method));
         let service = Service::guarded_by(world.verifier(world.issuer().with_introspection(
             // What stands in for an opaque access token here has no audience.
             introspection(&world, in_body).dangerous_without_audience(),
@@ -118,11 +113,7 @@ async fn an_issuer_that_cannot_be_asked() {
         world.break_down(&fault, &[INTROSPECT]);
         UNAVAILABLE_NOW.assert_is(&service.ask(&token).await, &format!("{fault:?}"));
         world.idp.faults().clear();
-        assert_eq!(
-            service.ask(&token).await.status,
-            StatusCode::OK,
-            "after {fault:?}"
-        );
+        assert_eq!(service.ask(&token).await.status, StatusCode::OK, "after {fault:?}");
         world.break_down(&fault, &[INTROSPECT]);
         assert_eq!(service.ask(&token).await.status, StatusCode::OK, "remembered");
         world.idp.faults().clear();
@@ -148,34 +139,14 @@ async fn an_answer_has_to_say_as_much_as_a_token() {
         ("no scope", changed("scope", Value::Null), None),
         ("no `exp`", without(&whole, "exp"), None),
         ("inactive", changed("active", json!(false)), Some(&UNACCEPTABLE)),
-        (
-            "a word for active",
-            changed("active", json!("true")),
-            Some(&UNACCEPTABLE),
-        ),
-        (
-            "nothing about active",
-            without(&whole, "active"),
-            Some(&UNACCEPTABLE),
-        ),
+        ("a word for active", changed("active", json!("true")), Some(&UNACCEPTABLE)),
+        ("nothing about active", without(&whole, "active"), Some(&UNACCEPTABLE)),
         ("no `aud`", without(&whole, "aud"), Some(&UNACCEPTABLE)),
-        (
-            "another `aud`",
-            changed("aud", json!("https://b.example")),
-            Some(&UNACCEPTABLE),
-        ),
+        ("another `aud`", changed("aud", json!("https://b.example")), Some(&UNACCEPTABLE)),
         ("no `iss`", without(&whole, "iss"), Some(&UNACCEPTABLE)),
-        (
-            "another `iss`",
-            changed("iss", json!("https://b.example")),
-            Some(&UNACCEPTABLE),
-        ),
+        ("another `iss`", changed("iss", json!("https://b.example")), Some(&UNACCEPTABLE)),
         ("no `sub`", without(&whole, "sub"), Some(&UNACCEPTABLE)),
-        (
-            "`exp` long ago",
-            changed("exp", json!(1_000_000_000)),
-            Some(&EXPIRED),
-        ),
+        ("`exp` long ago", changed("exp", json!(1_000_000_000)), Some(&EXPIRED)),
         ("a list", json!([whole.clone()]), Some(&UNAVAILABLE_NOW)),
     ] {
         let oracle = Oracle::saying(answer).await;
@@ -197,18 +168,14 @@ async fn waivers_waive_what_they_name_and_no_more() {
         json!({"active": true, "sub": "alice", "iss": world.idp.issuer(), "aud": "https://b.example"});
     for (answer, accepted) in [(&bare, false), (&with_issuer, true), (&foreign, false)] {
         let oracle = Oracle::saying(answer.clone()).await;
-        let service = oracle
-            .guarding(&world, Introspection::dangerous_without_audience)
-            .await;
+        let service = oracle.guarding(&world, Introspection::dangerous_without_audience).await;
         let status = service.ask("opaque").await.status;
         assert_eq!(status == StatusCode::OK, accepted, "{answer}");
     }
     let oracle = Oracle::saying(bare).await;
     let service = oracle
         .guarding(&world, |introspection| {
-            introspection
-                .dangerous_without_audience()
-                .dangerous_without_issuer()
+            introspection.dangerous_without_audience().dangerous_without_issuer()
         })
         .await;
     assert_eq!(service.ask("opaque").await.json()["issuer"], world.idp.issuer());
@@ -257,22 +224,14 @@ async fn opaque(world: &World) -> String {
 }
 
 async fn asking_the_idp(world: &World) -> Service {
-    world.idp.register(Client::confidential(
-        GATEWAY.0,
-        GATEWAY.1,
-        AuthMethod::ClientSecretBasic,
-    ));
+    world.idp.register(Client::confidential(GATEWAY.0, GATEWAY.1, AuthMethod::ClientSecretBasic));
     let introspection = introspection(world, false).dangerous_without_audience();
     Service::guarded_by(world.verifier(world.issuer().with_introspection(introspection))).await
 }
 
 fn introspection(world: &World, secret_in_body: bool) -> Introspection {
     let introspection = Introspection::new(world.idp.url(INTROSPECT), GATEWAY.0, GATEWAY.1.into());
-    if secret_in_body {
-        introspection.with_secret_in_body()
-    } else {
-        introspection
-    }
+    if secret_in_body { introspection.with_secret_in_body() } else { introspection }
 }
 
 fn without(answer: &Value, name: &str) -> Value {
@@ -290,13 +249,8 @@ struct Oracle {
 impl Oracle {
     async fn saying(answer: Value) -> Self {
         let asked = Arc::new(AtomicU64::new(0));
-        let router = Router::new()
-            .route("/", post(Self::answer))
-            .with_state((answer, asked.clone()));
-        Self {
-            server: Server::start(router).await,
-            asked,
-        }
+        let router = Router::new().route("/", post(Self::answer)).with_state((answer, asked.clone()));
+        Self { server: Server::start(router).await, asked }
     }
 
     async fn answer(State((answer, asked)): State<(Value, Arc<AtomicU64>)>) -> Json<Value> {

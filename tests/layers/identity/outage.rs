@@ -65,11 +65,7 @@ async fn known_keys_serve_for_as_long_as_it_takes() {
 
         world.idp.faults().clear();
         let token = world.idp.mint("bob").key(&unknown).token();
-        assert_eq!(
-            service.ask(&token).await.status,
-            StatusCode::OK,
-            "after {fault:?}"
-        );
+        assert_eq!(service.ask(&token).await.status, StatusCode::OK, "after {fault:?}");
     }
     assert_eq!(world.idp.hits("/_strangers"), 0, "redirects are not followed");
 }
@@ -117,9 +113,7 @@ async fn a_slow_issuer_keeps_nobody_waiting_whose_key_is_known() {
         assert_eq!(answer.status, StatusCode::OK);
     }
     // Whoever needs what is not there yet waits, but not for a minute.
-    let answer = timeout(Duration::from_secs(20), service.ask(&world.alice().token()))
-        .await
-        .unwrap();
+    let answer = timeout(Duration::from_secs(20), service.ask(&world.alice().token())).await.unwrap();
     UNAVAILABLE.assert_is(&answer, "an unknown key");
     assert_eq!(world.idp.hits(JWKS), 2);
 }
@@ -129,11 +123,9 @@ async fn a_caller_that_gives_up_takes_the_keys_from_nobody() {
     let world = World::new().await;
     let mut gate = Gate::before(&world).await;
     let verifier = world.verifier(world.issuer().with_jwks_url(gate.url()));
-    let router = Router::new().route("/", get(whoami)).layer(
-        ServiceBuilder::new()
-            .respond_with(oauth())
-            .verify_identity_for_router(verifier),
-    );
+    let router = Router::new()
+        .route("/", get(whoami))
+        .layer(ServiceBuilder::new().respond_with(oauth()).verify_identity_for_router(verifier));
     let service = Service::start(router.clone()).await;
 
     let request = Request::get("/")
@@ -165,9 +157,7 @@ async fn a_discovery_document_of_another_issuer_is_not_believed() {
     let key = SigningKey::generate(Algorithm::EdDSA, "theirs");
     let document = json!({"issuer": "https://login.elsewhere.example", "jwks_uri": world.idp.jwks_uri()});
     let theirs = Server::start(Router::new().route(OPENID, get(|| async { axum::Json(document) }))).await;
-    let issuer = world
-        .issuer()
-        .with_discovery_url(format!("{}{OPENID}", theirs.url()));
+    let issuer = world.issuer().with_discovery_url(format!("{}{OPENID}", theirs.url()));
     let service = Service::guarded_by(world.verifier(issuer)).await;
     let token = key.jwt(&json!({"alg": "EdDSA"}), &json!({"iss": world.idp.issuer()}));
     UNAVAILABLE_NOW.assert_is(&service.ask(&token).await, "another issuer's document");
@@ -192,17 +182,9 @@ impl Gate {
     async fn before(world: &World) -> Self {
         let (knocking, knocks) = mpsc::unbounded_channel();
         let may_pass = Arc::new(Semaphore::new(0));
-        let porter = Porter {
-            jwks_uri: world.idp.jwks_uri(),
-            knocking,
-            may_pass: may_pass.clone(),
-        };
+        let porter = Porter { jwks_uri: world.idp.jwks_uri(), knocking, may_pass: may_pass.clone() };
         let router = Router::new().route("/", get(Porter::answer)).with_state(porter);
-        Self {
-            server: Server::start(router).await,
-            knocks,
-            may_pass,
-        }
+        Self { server: Server::start(router).await, knocks, may_pass }
     }
 
     fn url(&self) -> String {

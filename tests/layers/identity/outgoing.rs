@@ -27,10 +27,7 @@ const PASSES: [(&str, &str); 10] = [
     ("last-event-id", "12"),
     ("mcp-protocol-version", "2025-11-25"),
     ("mcp-session-id", "s-1"),
-    (
-        "traceparent",
-        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-    ),
+    ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     ("user-agent", "a caller"),
     ("idempotency-key", "once"),
 ];
@@ -79,11 +76,7 @@ async fn a_longer_list_is_still_a_list() {
     let seen = headers_seen(&service, &world).await;
     let added = ["x-api-key", "origin", "referer", "expect-ct", "x-anything-else"];
     let mut all = expected(&PASSES);
-    all.extend(
-        expected(&STAYS)
-            .into_iter()
-            .filter(|(name, _)| added.contains(&name.as_str())),
-    );
+    all.extend(expected(&STAYS).into_iter().filter(|(name, _)| added.contains(&name.as_str())));
     assert_eq!(seen, all);
 }
 
@@ -91,9 +84,7 @@ async fn a_longer_list_is_still_a_list() {
 async fn the_proof_travels_in_the_type() {
     let world = World::new().await;
     let service = gateway(&world, &ForwardHeaders::default()).await;
-    let answer = service
-        .send(post(&service, "/query", &world.alice().token()))
-        .await;
+    let answer = service.send(post(&service, "/query", &world.alice().token())).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     assert_eq!(answer.header("x-called-as"), "alice");
     assert_eq!(answer.header("x-called-about"), "warehouse/query");
@@ -165,10 +156,7 @@ impl Gateway {
         let about = proof.operation().map_or_else(String::new, |operation| {
             format!("{}/{}", operation.backend(), operation.tool().name())
         });
-        let answer = self
-            .http
-            .send(request.map(|carry| Full::new(carry.into_parts().1)))
-            .await?;
+        let answer = self.http.send(request.map(|carry| Full::new(carry.into_parts().1))).await?;
         Ok(Response::builder()
             .status(answer.status)
             .header("x-called-as", caller)
@@ -178,10 +166,8 @@ impl Gateway {
 }
 
 async fn backend(headers: HeaderMap, body: String) -> Result<Json<Value>, Infallible> {
-    let headers: BTreeMap<_, _> = headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-        .collect();
+    let headers: BTreeMap<_, _> =
+        headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
     Ok(Json(json!({"headers": headers, "body": body})))
 }
 
@@ -197,10 +183,7 @@ async fn headers_seen(service: &Service, world: &World) -> BTreeMap<String, Stri
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let mut seen: BTreeMap<String, String> =
         serde_json::from_value(answer.json()["headers"].clone()).unwrap();
-    assert!(
-        seen.remove("host")
-            .is_some_and(|host| !service.url().ends_with(&host))
-    );
+    assert!(seen.remove("host").is_some_and(|host| !service.url().ends_with(&host)));
     assert_eq!(seen.remove("content-length").as_deref(), Some("8"));
     seen
 }
@@ -213,8 +196,5 @@ fn post(service: &Service, path: &str, token: &str) -> Request<Full<Bytes>> {
 }
 
 fn expected(headers: &[(&str, &str)]) -> BTreeMap<String, String> {
-    headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect()
+    headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }

@@ -52,19 +52,11 @@ async fn every_row_of_the_table() {
     }
 
     let refused = log.lines("refused").len();
-    assert!(
-        refused >= rows.len(),
-        "{refused} of {} rows are logged",
-        rows.len()
-    );
+    assert!(refused >= rows.len(), "{refused} of {} rows are logged", rows.len());
     let log = log.text();
     for row in &rows {
         for secret in row.authorization.iter().flat_map(secrets) {
-            assert!(
-                !answers.contains(&secret),
-                "{}: {secret} is in an answer",
-                row.name
-            );
+            assert!(!answers.contains(&secret), "{}: {secret} is in an answer", row.name);
             assert!(!log.contains(&secret), "{}: {secret} is in the log", row.name);
         }
     }
@@ -72,11 +64,7 @@ async fn every_row_of_the_table() {
         assert!(!answers.contains(claim) && !log.contains(claim), "{claim}");
     }
     assert_eq!(world.idp.hits("/_strangers"), 0, "nobody follows a `jku`");
-    assert_eq!(
-        world.idp.hits(JWKS),
-        1,
-        "no row causes a fetch within the cool-down"
-    );
+    assert_eq!(world.idp.hits(JWKS), 1, "no row causes a fetch within the cool-down");
 }
 
 #[tokio::test]
@@ -146,26 +134,16 @@ fn headers(idp: &Idp) -> Vec<Row> {
     not_ascii.push(0xff);
     [
         ("no header", vec![], &NO_TOKEN),
-        (
-            "another scheme",
-            vec![value("Basic YWxpY2U6b3Blbi1zZXNhbWU".into())],
-            &NO_TOKEN,
-        ),
+        ("another scheme", vec![value("Basic YWxpY2U6b3Blbi1zZXNhbWU".into())], &NO_TOKEN),
         ("an empty header", vec![value(String::new())], &NO_TOKEN),
         (
             "two headers",
-            vec![
-                value(format!("Bearer {}", token())),
-                value(format!("Bearer {}", token())),
-            ],
+            vec![value(format!("Bearer {}", token())), value(format!("Bearer {}", token()))],
             &MALFORMED,
         ),
         (
             "two schemes",
-            vec![
-                value(format!("Bearer {}", token())),
-                value("Basic YWxpY2U6b3Blbi1zZXNhbWU".into()),
-            ],
+            vec![value(format!("Bearer {}", token())), value("Basic YWxpY2U6b3Blbi1zZXNhbWU".into())],
             &MALFORMED,
         ),
         (
@@ -173,39 +151,18 @@ fn headers(idp: &Idp) -> Vec<Row> {
             vec![value(format!("Bearer {}, Bearer {}", token(), token()))],
             &MALFORMED,
         ),
-        (
-            "two words",
-            vec![value(format!("Bearer {} {}", token(), token()))],
-            &MALFORMED,
-        ),
+        ("two words", vec![value(format!("Bearer {} {}", token(), token()))], &MALFORMED),
         ("a scheme alone", vec![value("Bearer".into())], &MALFORMED),
         ("a scheme and a space", vec![value("Bearer ".into())], &MALFORMED),
-        (
-            "no ASCII",
-            vec![HeaderValue::from_bytes(&not_ascii).unwrap()],
-            &MALFORMED,
-        ),
-        (
-            "a quoted token",
-            vec![value(format!("Bearer \"{}\"", token()))],
-            &MALFORMED,
-        ),
+        ("no ASCII", vec![HeaderValue::from_bytes(&not_ascii).unwrap()], &MALFORMED),
+        ("a quoted token", vec![value(format!("Bearer \"{}\"", token()))], &MALFORMED),
         (
             "an oversized token",
-            bearer(
-                &good(idp, Algorithm::EdDSA)
-                    .claim("pad", "x".repeat(15_000))
-                    .token(),
-            )
-            .into(),
+            bearer(&good(idp, Algorithm::EdDSA).claim("pad", "x".repeat(15_000)).token()).into(),
             &MALFORMED,
         ),
     ]
-    .map(|(name, authorization, refusal)| Row {
-        name: name.to_owned(),
-        authorization,
-        refusal,
-    })
+    .map(|(name, authorization, refusal)| Row { name: name.to_owned(), authorization, refusal })
     .into()
 }
 
@@ -217,11 +174,7 @@ fn faults(idp: &Idp) -> Vec<Row> {
             // Too long for any server's headers; a shorter one is oversized as well, in a row of its own.
             continue;
         }
-        let refusal = if fault == MintFault::Expired {
-            &EXPIRED
-        } else {
-            &UNACCEPTABLE
-        };
+        let refusal = if fault == MintFault::Expired { &EXPIRED } else { &UNACCEPTABLE };
         for algorithm in ALGORITHMS {
             let token = good(idp, algorithm).fault(fault).token();
             rows.push(Row {
@@ -246,38 +199,18 @@ fn changes(idp: &Idp) -> Vec<Row> {
         ("two parts", format!("{header}.{claims}"), &UNACCEPTABLE),
         ("four parts", format!("{honest}.{signature}"), &UNACCEPTABLE),
         ("no signature", format!("{header}.{claims}."), &UNACCEPTABLE),
-        (
-            "the claims of another token",
-            format!("{header}.{other_claims}.{signature}"),
-            &UNACCEPTABLE,
-        ),
+        ("the claims of another token", format!("{header}.{other_claims}.{signature}"), &UNACCEPTABLE),
         ("padded Base64", format!("{honest}=="), &UNACCEPTABLE),
-        (
-            "an ID token's type",
-            good().header("typ", "JWT").token(),
-            &UNACCEPTABLE,
-        ),
-        (
-            "no type",
-            good().header("typ", json!(null)).token(),
-            &UNACCEPTABLE,
-        ),
-        (
-            "crit of nothing",
-            good().header("crit", json!([])).token(),
-            &UNACCEPTABLE,
-        ),
+        ("an ID token's type", good().header("typ", "JWT").token(), &UNACCEPTABLE),
+        ("no type", good().header("typ", json!(null)).token(), &UNACCEPTABLE),
+        ("crit of nothing", good().header("crit", json!([])).token(), &UNACCEPTABLE),
         ("a number as kid", good().header("kid", 7).token(), &UNACCEPTABLE),
         (
             "the kid of a key for another algorithm",
             good().header("kid", idp.kid(Algorithm::RS256)).token(),
             &UNACCEPTABLE,
         ),
-        (
-            "another algorithm than the key's",
-            good().header("alg", "ES384").token(),
-            &UNACCEPTABLE,
-        ),
+        ("another algorithm than the key's", good().header("alg", "ES384").token(), &UNACCEPTABLE),
         ("no audience", good().without_claim("aud").token(), &UNACCEPTABLE),
         (
             "an audience that begins like ours",
@@ -286,9 +219,7 @@ fn changes(idp: &Idp) -> Vec<Row> {
         ),
         (
             "a list without our audience",
-            good()
-                .audiences(&["https://a.example", "https://b.example"])
-                .token(),
+            good().audiences(&["https://a.example", "https://b.example"]).token(),
             &UNACCEPTABLE,
         ),
         ("no issuer", good().without_claim("iss").token(), &UNACCEPTABLE),
@@ -299,27 +230,11 @@ fn changes(idp: &Idp) -> Vec<Row> {
         ),
         ("no subject", good().without_claim("sub").token(), &UNACCEPTABLE),
         ("no end", good().without_claim("exp").token(), &UNACCEPTABLE),
-        (
-            "an end in words",
-            good().claim("exp", "tomorrow").token(),
-            &UNACCEPTABLE,
-        ),
-        (
-            "a claim is missing",
-            good().without_claim("tenant").token(),
-            &UNACCEPTABLE,
-        ),
-        (
-            "a claim is another",
-            good().claim("tenant", "acme2").token(),
-            &UNACCEPTABLE,
-        ),
+        ("an end in words", good().claim("exp", "tomorrow").token(), &UNACCEPTABLE),
+        ("a claim is missing", good().without_claim("tenant").token(), &UNACCEPTABLE),
+        ("a claim is another", good().claim("tenant", "acme2").token(), &UNACCEPTABLE),
         ("no scope", good().without_claim("scope").token(), &TOO_LITTLE),
-        (
-            "a scope is missing",
-            good().claim("scope", "mcp write").token(),
-            &TOO_LITTLE,
-        ),
+        ("a scope is missing", good().claim("scope", "mcp write").token(), &TOO_LITTLE),
     ];
     rows.map(|(name, token, refusal)| Row {
         name: name.to_owned(),

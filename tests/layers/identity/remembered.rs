@@ -35,11 +35,7 @@ async fn its_end() {
         assert_eq!(service.ask(&token).await.status, StatusCode::OK);
     }
     world.clock.advance(Duration::from_secs(140));
-    assert_eq!(
-        service.ask(&token).await.status,
-        StatusCode::OK,
-        "within the leeway"
-    );
+    assert_eq!(service.ask(&token).await.status, StatusCode::OK, "within the leeway");
     world.clock.advance(Duration::from_secs(10));
     for visit in ["from memory", "by its signature"] {
         EXPIRED.assert_is(&service.ask(&token).await, visit);

@@ -49,11 +49,8 @@ async fn callers_do_not_notice() {
     for rotation in 0..=ROTATIONS {
         // By then nobody holds a token from before the last rotation but one.
         let before = *done.borrow();
-        let everybody_went_on = |now: &[usize; CALLERS]| {
-            now.iter()
-                .zip(before)
-                .all(|(now, before)| *now >= before + 2 * USES)
-        };
+        let everybody_went_on =
+            |now: &[usize; CALLERS]| now.iter().zip(before).all(|(now, before)| *now >= before + 2 * USES);
         progress.wait_for(everybody_went_on).await.unwrap();
         if rotation < ROTATIONS {
             world.clock.advance(COOL_DOWN + SECOND);
@@ -66,12 +63,7 @@ async fn callers_do_not_notice() {
     stop.store(true, Ordering::Relaxed);
 
     let refusals = callers.join_all().await.concat();
-    assert_eq!(
-        refusals,
-        [""; 0],
-        "of {} calls",
-        done.borrow().iter().sum::<usize>()
-    );
+    assert_eq!(refusals, [""; 0], "of {} calls", done.borrow().iter().sum::<usize>());
     assert_eq!(world.idp.hits(JWKS), 1 + ROTATIONS);
 }
 

@@ -29,9 +29,7 @@ static GATES: LazyLock<Gates> = LazyLock::new(|| {
         .with_clock(Arc::new(Frozen))
         .build()
         .expect("the verifier is complete");
-    let layer = VerifyIdentityLayer::new(verifier.clone())
-        .for_router()
-        .dangerous_allow_anonymous();
+    let layer = VerifyIdentityLayer::new(verifier.clone()).for_router().dangerous_allow_anonymous();
     Gates {
         strict: VerifyIdentity::new(service_fn::<Caller>(caller), verifier),
         anonymous: layer.layer(service_fn::<Passage>(|_| ready(Ok(())))),
@@ -52,10 +50,7 @@ pub fn header(data: &[u8]) -> Outcome {
         Err(kind) => kind,
     };
     let possible = possible(&values);
-    assert!(
-        possible.contains(&kind),
-        "{kind:?} instead of one of {possible:?}"
-    );
+    assert!(possible.contains(&kind), "{kind:?} instead of one of {possible:?}");
     let let_in = match answer(GATES.anonymous.clone(), second) {
         Ok(()) => Kind::NoToken,
         Err(refused) => refused,

@@ -50,12 +50,7 @@ pub fn jwks(data: &[u8]) -> Outcome {
         .expect("the verifier is complete");
     let gate = VerifyIdentity::new(service_fn::<Caller>(caller), verifier);
     let refused = |token: &str| assert_eq!(present(&gate, token).err(), Some(Kind::UnacceptableToken));
-    let accepted = || {
-        assert_eq!(
-            present(&gate, &GOOD).map(|caller| caller.subject() == "alice"),
-            Ok(true)
-        )
-    };
+    let accepted = || assert_eq!(present(&gate, &GOOD).map(|caller| caller.subject() == "alice"), Ok(true));
 
     accepted();
     let parsed = LocalKeys::parse(text);
@@ -63,10 +58,7 @@ pub fn jwks(data: &[u8]) -> Outcome {
     let readable = keys.replace(text).is_ok();
     if readable {
         let object = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text);
-        assert!(
-            object.is_ok_and(|object| object.contains_key("keys")),
-            "it is no object with keys"
-        );
+        assert!(object.is_ok_and(|object| object.contains_key("keys")), "it is no object with keys");
         refused(&GOOD);
         for kid in kids(text) {
             for (algorithm, length) in ALGORITHMS {
@@ -76,11 +68,7 @@ pub fn jwks(data: &[u8]) -> Outcome {
         keys.replace(&key_set()).expect("the key set is good");
     }
     accepted();
-    if readable {
-        Outcome::Accepted
-    } else {
-        Outcome::Unreadable
-    }
+    if readable { Outcome::Accepted } else { Outcome::Unreadable }
 }
 
 /// No name, and those of the first keys.
@@ -101,12 +89,7 @@ fn forged(kid: Option<&str>, algorithm: &str, length: usize) -> String {
         None => json!({ "alg": algorithm }),
     };
     let message = message(header.to_string().as_bytes(), claims().as_bytes());
-    let signature: Vec<u8> = KEY
-        .sign(message.as_bytes())
-        .into_iter()
-        .cycle()
-        .take(length)
-        .collect();
+    let signature: Vec<u8> = KEY.sign(message.as_bytes()).into_iter().cycle().take(length).collect();
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 

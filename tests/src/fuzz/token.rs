@@ -59,11 +59,7 @@ pub fn token(data: &[u8]) -> Outcome {
     let first = present(&GATE, &token);
     let again = present(&GATE, &token);
     let subject = |identity: &Identity| identity.subject().to_owned();
-    assert_eq!(
-        first.as_ref().map(subject),
-        again.as_ref().map(subject),
-        "asked twice"
-    );
+    assert_eq!(first.as_ref().map(subject), again.as_ref().map(subject), "asked twice");
     match first {
         Ok(identity) => {
             if let Err(objection) = examine(header, claims, &identity) {
@@ -71,19 +67,11 @@ pub fn token(data: &[u8]) -> Outcome {
             }
             let other = URL_SAFE_NO_PAD.encode(KEY.sign(b"another message"));
             let forged = format!("{}.{other}", message(header, claims));
-            assert_eq!(
-                present(&GATE, &forged).err(),
-                Some(Kind::UnacceptableToken),
-                "forged"
-            );
+            assert_eq!(present(&GATE, &forged).err(), Some(Kind::UnacceptableToken), "forged");
             Outcome::Accepted
         }
         Err(kind) => {
-            let of_claims = [
-                Kind::ExpiredToken,
-                Kind::UnacceptableToken,
-                Kind::InsufficientScope,
-            ];
+            let of_claims = [Kind::ExpiredToken, Kind::UnacceptableToken, Kind::InsufficientScope];
             let too_long = kind == Kind::MalformedCredentials && token.len() > LIMIT;
             assert!(too_long || of_claims.contains(&kind), "{kind:?}");
             Outcome::Refused(kind)
@@ -100,29 +88,17 @@ fn examine(header: &[u8], claims: &[u8], identity: &Identity) -> Result<(), &'st
     examine_header(header, strict)?;
     require(strict || claim("iss") == ISSUER, "the issuer is a stranger")?;
     require(is_or_holds(claim("aud"), AUDIENCE), "it is for somebody else")?;
-    require(
-        claim("sub").as_str().is_some_and(|subject| !subject.is_empty()),
-        "it is about nobody",
-    )?;
+    require(claim("sub").as_str().is_some_and(|subject| !subject.is_empty()), "it is about nobody")?;
     let (now, leeway) = (f64::from(NOW), f64::from(if strict { 0 } else { LEEWAY }));
-    require(
-        claim("exp").as_f64().is_some_and(|end| now < end + leeway),
-        "it has ended",
-    )?;
+    require(claim("exp").as_f64().is_some_and(|end| now < end + leeway), "it has ended")?;
     if let Some(start) = claims.get("nbf") {
-        require(
-            start.as_f64().is_some_and(|start| start - leeway <= now),
-            "it has not begun",
-        )?;
+        require(start.as_f64().is_some_and(|start| start - leeway <= now), "it has not begun")?;
     }
     if strict {
         require(is_or_holds(claim("tenant"), "acme"), "it is another tenant's")?;
         let granted = claims.get("scope").unwrap_or_else(|| claim("scp"));
         let mut words = granted.as_str().unwrap_or_default().split_whitespace();
-        require(
-            is_or_holds(granted, "mcp") || words.any(|word| word == "mcp"),
-            "it grants too little",
-        )?;
+        require(is_or_holds(granted, "mcp") || words.any(|word| word == "mcp"), "it grants too little")?;
     }
     let named = claim("iss") == identity.issuer() && claim("sub") == identity.subject();
     require(named, "it names somebody else")
@@ -140,15 +116,9 @@ fn examine_header(text: &[u8], strict: bool) -> Result<(), &'static str> {
     };
     let parameter = |name: &str| header.get(name).unwrap_or(&Value::Null);
     require(parameter("alg") == "EdDSA", "it is another algorithm")?;
-    require(
-        parameter("kid").is_null() || parameter("kid") == KID,
-        "it is another key",
-    )?;
+    require(parameter("kid").is_null() || parameter("kid") == KID, "it is another key")?;
     let typ = parameter("typ").as_str().unwrap_or_default().to_ascii_lowercase();
-    require(
-        !strict || typ == "at+jwt" || typ == "application/at+jwt",
-        "it is of another type",
-    )
+    require(!strict || typ == "at+jwt" || typ == "application/at+jwt", "it is of another type")
 }
 
 fn require(holds: bool, objection: &'static str) -> Result<(), &'static str> {
@@ -156,8 +126,5 @@ fn require(holds: bool, objection: &'static str) -> Result<(), &'static str> {
 }
 
 fn is_or_holds(claim: &Value, wanted: &str) -> bool {
-    claim == wanted
-        || claim
-            .as_array()
-            .is_some_and(|many| many.iter().any(|one| one == wanted))
+    claim == wanted || claim.as_array().is_some_and(|many| many.iter().any(|one| one == wanted))
 }
