@@ -3,17 +3,13 @@
 //! A message that changes is a change of what users see: look at it, and if it is good, record it with
 //! `TRYBUILD=overwrite cargo nextest run -p countersign-tests --test ui`.
 
+/// One test, because there is one folder that all programs are built in.
 #[test]
-fn order_is_a_type() {
+fn order_is_a_type_and_proofs_cannot_be_forged() {
     let programs = trybuild::TestCases::new();
     programs.pass("ui/order/in_order.rs");
     programs.compile_fail("ui/order/no_credentials.rs");
     programs.compile_fail("ui/order/no_identity.rs");
-}
-
-#[test]
-fn proofs_cannot_be_forged() {
-    let programs = trybuild::TestCases::new();
     programs.compile_fail("ui/forgery/own_proof.rs");
     programs.compile_fail("ui/forgery/own_fact.rs");
     programs.compile_fail("ui/forgery/moved_proof.rs");

@@ -96,6 +96,8 @@ impl Algorithm {
 
     /// The algorithm of that name; `None` for `none`, HMAC and whatever else is not ours.
     pub(super) fn named(name: &str) -> Option<Self> {
+        // RFC 9864 gives the same algorithm a second name, which says more.
+        let name = if name == "Ed25519" { "EdDSA" } else { name };
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
@@ -136,8 +138,7 @@ impl Key {
             None => fitting,
             Some(name) => fitting
                 .iter()
-                // RFC 9864 gives the same algorithm a second name.
-                .position(|algorithm| algorithm.name() == name || (name == "Ed25519" && fields.kty == "OKP"))
+                .position(|algorithm| Algorithm::named(name) == Some(*algorithm))
                 .and_then(|at| fitting.get(at..=at))
                 .ok_or(Unusable::Unsupported)?,
         };
@@ -190,6 +191,8 @@ mod tests {
         assert_eq!(key.kid(), Some("k"));
         assert!(key.is_for(Algorithm::EdDsa));
         assert!(!key.is_for(Algorithm::Es256));
+        let key = Key::parse(&with(ed25519(), "alg", json!("Ed25519"))).unwrap();
+        assert!(key.is_for(Algorithm::named("Ed25519").unwrap()));
         let rsa = json!({"kty": "RSA", "alg": "RS384", "n": "AQAB", "e": "AQAB"});
         let key = Key::parse(&rsa).unwrap();
         assert!(
