@@ -144,6 +144,19 @@ impl std::error::Error for Error {
     }
 }
 
+/// An error with everything below it, on one line: for logs.
+#[cfg_attr(not(any(feature = "identity", feature = "respond")), allow(dead_code, reason = "nobody logs"))]
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        below = source.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

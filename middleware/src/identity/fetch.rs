@@ -1,5 +1,6 @@
 //! Fetching an issuer's documents, without trusting them to be small, quick or where they say they are.
 
+use crate::error::chain;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response, header};
@@ -225,18 +226,6 @@ fn is_public(address: IpAddr) -> bool {
             first & 0xe000 == 0x2000 && !(first == 0x2001 && v6.segments()[1] == 0x0db8)
         }
     }
-}
-
-/// An error with everything below it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        below = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::{
-    service::{WithoutProof, with_proof},
+    handover::{WithoutProof, with_proof},
     verifier::Verifier,
 };
 use crate::{

@@ -46,6 +46,7 @@ mod claims;
 mod discovery;
 mod fetch;
 mod future;
+mod handover;
 mod introspection;
 mod issuer;
 mod json;

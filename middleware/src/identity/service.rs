@@ -1,6 +1,7 @@
 use super::{
     bearer::Presented,
     future::{ResponseFuture, RouterFuture},
+    handover::{WithoutProof, with_proof},
     verifier::{Verdict, Verifier},
 };
 use crate::{
@@ -35,22 +36,10 @@ pub struct VerifyIdentityForRouter<S> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anonymous;
 
-/// Takes the proof off the body again.
-#[derive(Clone, Debug)]
-pub struct WithoutProof<S> {
-    inner: S,
-}
-
 impl<S> VerifyIdentity<S> {
     /// Lets in whom `verifier` vouches for.
     pub fn new(inner: S, verifier: Verifier) -> Self {
         Self { inner, verifier }
-    }
-}
-
-impl<S> WithoutProof<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self { inner }
     }
 }
 
@@ -116,30 +105,4 @@ where
         }
         RouterFuture::verified(self.verified.call(request))
     }
-}
-
-impl<S, B> Service<Request<Carry<Authenticated, B>>> for WithoutProof<S>
-where
-    S: Service<Request<B>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Carry<Authenticated, B>>) -> S::Future {
-        self.inner.call(request.map(|carry| carry.into_parts().1))
-    }
-}
-
-/// Puts the proof onto a request: into its type, and into its extensions for handlers that cannot see the type.
-pub(super) fn with_proof<B>(
-    mut request: Request<B>,
-    proof: Authenticated,
-) -> Request<Carry<Authenticated, B>> {
-    request.extensions_mut().insert(proof.clone());
-    request.map(|body| Carry::new(proof, body))
 }

@@ -1,6 +1,6 @@
 use super::{
     future::ResponseFuture,
-    service::{WithoutProof, with_proof},
+    handover::{WithoutProof, with_proof},
 };
 use crate::{
     clock::{Clock, SystemClock},

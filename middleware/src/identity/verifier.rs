@@ -294,6 +294,8 @@ impl VerifierBuilder {
         self
     }
 
+    /// Parses everything that was configured. Nothing is fetched yet.
+    ///
     /// # Errors
     ///
     /// Everything that is wrong with the issuers, at once.

@@ -1,4 +1,4 @@
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, chain};
 use http::StatusCode;
 use std::{
     error::Error as StdError,
@@ -30,6 +30,11 @@ pub struct Answer {
 
 /// Where nobody knows better, another try is worth it about now.
 const SOON: Duration = Duration::from_secs(1);
+
+/// In the extensions of a response that a handler made from an error: the layer, which knows more about this
+/// service than the handler did, writes it anew. What there is to say was decided, and logged, already.
+#[derive(Clone, Debug)]
+pub(crate) struct Rewritable(pub(crate) Answer);
 
 impl Answer {
     /// The answer to `error`, and its record in the log.
@@ -147,16 +152,4 @@ impl Answer {
             correlation_id: None,
         }
     }
-}
-
-/// An error with everything below it, on one line.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        below = source.source();
-    }
-    text
 }

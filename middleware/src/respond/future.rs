@@ -1,4 +1,7 @@
-use super::{Answer, Respond, service::Rewritable};
+use super::{
+    Respond,
+    answer::{Answer, Rewritable},
+};
 use crate::error::BoxError;
 use http::Response;
 use pin_project_lite::pin_project;

@@ -50,7 +50,7 @@ mod oauth;
 mod service;
 
 #[cfg(feature = "extract")]
-pub(crate) use self::service::Rewritable;
+pub(crate) use self::answer::Rewritable;
 pub use self::{
     answer::Answer, future::ResponseFuture, layer::RespondLayer, oauth::OAuth, service::RespondService,
 };

@@ -1,4 +1,4 @@
-use super::{Answer, Respond, future::ResponseFuture};
+use super::{Respond, future::ResponseFuture};
 use crate::error::BoxError;
 use http::{Request, Response};
 use std::{
@@ -15,11 +15,6 @@ pub struct RespondService<S, R> {
     /// Why the inner service did not become ready: the next call is answered with it.
     unready: Option<BoxError>,
 }
-
-/// In the extensions of a response that a handler made from an error: the layer, which knows more about this
-/// service than the handler did, writes it anew. What there is to say was decided, and logged, already.
-#[derive(Clone, Debug)]
-pub(crate) struct Rewritable(pub(crate) Answer);
 
 impl<S, R> RespondService<S, R> {
     /// Answers the errors of `inner` as `respond` does.
