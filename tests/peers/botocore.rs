@@ -7,12 +7,11 @@
 
 use countersign_fixtures::{
     clock::Clock,
-    credentials::{Book, Credentials, Principal},
+    credentials::{Book, Credentials},
     oracle::{Oracle, OracleServer, Protocol, Rule, who_signed},
 };
 use countersign_tests::{peers, process::Counterpart};
 use serde_json::{Value, json};
-use std::time::Duration;
 use tokio::process::Command;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/McpReader";
@@ -21,7 +20,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/botocore_sign.p
 #[tokio::test]
 async fn its_signatures_are_accepted_unless_a_byte_changes() {
     let book = Book::new(Clock::default());
-    let alice = session(&book);
+    let alice = book.issue_hour_in(ROLE, "alice");
     let mut servers = Vec::new();
     let mut steps = Vec::new();
     for (service, region, target) in [
@@ -64,7 +63,7 @@ async fn its_signatures_are_accepted_unless_a_byte_changes() {
 #[tokio::test]
 async fn its_clients_understand_every_protocols_refusals() {
     let book = Book::new(Clock::default());
-    let alice = session(&book);
+    let alice = book.issue_hour_in(ROLE, "alice");
     let mut forger = alice.clone();
     forger.secret_access_key = book.issue_user("123456789012", "other").secret_access_key;
     let stranger = Book::new(Clock::default()).issue_user("123456789012", "mallory");
@@ -124,23 +123,6 @@ async fn its_clients_understand_every_protocols_refusals() {
             assert!(answer["request_id"].is_string(), "{answer}");
         }
     }
-}
-
-/// An hour as [`ROLE`].
-fn session(book: &Book) -> Credentials {
-    let principal = Principal {
-        arn: "arn:aws:sts::123456789012:assumed-role/McpReader/alice".to_owned(),
-        role: Some(ROLE.to_owned()),
-        user_id: "AROAEXAMPLE:alice".to_owned(),
-        account: "123456789012".to_owned(),
-        session_name: Some("alice".to_owned()),
-        source_identity: None,
-        tags: [].into(),
-        transitive_tag_keys: Vec::new(),
-        session_policy: None,
-        session_policy_arns: Vec::new(),
-    };
-    book.issue_session(principal, book.clock().now() + Duration::from_secs(3600))
 }
 
 /// Lets botocore do all `steps` as `credentials`; one answer each.

@@ -17,7 +17,7 @@ use aws_sigv4::{
 use bytes::Bytes;
 use countersign_fixtures::{
     clock::Clock,
-    credentials::{Book, Credentials, Principal},
+    credentials::{Book, Credentials},
     oracle::{Oracle, OracleServer, Protocol, who_signed},
 };
 use http::{HeaderMap, Request, StatusCode};
@@ -27,7 +27,6 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::Value;
-use std::time::Duration;
 
 pub(super) const REGION: &str = "eu-west-1";
 pub(super) const ADMIN: &str = "arn:aws:iam::123456789012:role/McpAdmin";
@@ -62,21 +61,7 @@ impl World {
 
     /// An hour as `role`.
     pub(super) fn session(&self, role: &str, name: &str) -> Credentials {
-        let role_name = role.rsplit('/').next().unwrap();
-        let principal = Principal {
-            arn: format!("arn:aws:sts::123456789012:assumed-role/{role_name}/{name}"),
-            role: Some(role.to_owned()),
-            user_id: format!("AROAEXAMPLE:{name}"),
-            account: "123456789012".to_owned(),
-            session_name: Some(name.to_owned()),
-            source_identity: None,
-            tags: [].into(),
-            transitive_tag_keys: Vec::new(),
-            session_policy: None,
-            session_policy_arns: Vec::new(),
-        };
-        let expires = self.book().clock().now() + Duration::from_secs(3600);
-        self.book().issue_session(principal, expires)
+        self.book().issue_hour_in(role, name)
     }
 
     pub(super) fn signed(&self, credentials: &Credentials, target: &str, body: &str) -> Request<Bytes> {
