@@ -115,7 +115,8 @@ fn examine_header(text: &[u8], strict: bool) -> Result<(), &'static str> {
         return Ok(());
     };
     let parameter = |name: &str| header.get(name).unwrap_or(&Value::Null);
-    require(parameter("alg") == "EdDSA", "it is another algorithm")?;
+    // Two names of one algorithm: RFC 8037 and RFC 9864.
+    require(parameter("alg") == "EdDSA" || parameter("alg") == "Ed25519", "it is another algorithm")?;
     require(parameter("kid").is_null() || parameter("kid") == KID, "it is another key")?;
     let typ = parameter("typ").as_str().unwrap_or_default().to_ascii_lowercase();
     require(!strict || typ == "at+jwt" || typ == "application/at+jwt", "it is of another type")
