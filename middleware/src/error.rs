@@ -56,6 +56,14 @@ pub enum Kind {
     ///
     /// Action: the caller tries again; the operator checks the way to the issuer.
     IssuerUnavailable,
+    /// The body is larger than may be read before it is signed.
+    ///
+    /// Action: the caller sends less, or the operator raises the limit.
+    BodyTooLarge,
+    /// The request to a backend cannot be signed: no host, not https, or a header that is not plain text.
+    ///
+    /// Action: the operator looks at the backend's address; the log has the reason.
+    Unsignable,
     /// A handler asked for an identity where no layer establishes one.
     ///
     /// Action: the service's author puts `VerifyIdentity` or `TrustIdentity` around the route.
@@ -72,6 +80,8 @@ impl Kind {
             | Self::ExpiredToken
             | Self::UnacceptableToken
             | Self::InsufficientScope
+            | Self::BodyTooLarge
+            | Self::Unsignable
             | Self::NotVerified => false,
         }
     }

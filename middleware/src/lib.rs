@@ -11,12 +11,20 @@ pub mod extract;
 #[cfg(feature = "identity")]
 pub mod identity;
 pub mod manual;
+#[cfg(feature = "transmit")]
+pub mod outgoing;
 #[cfg_attr(not(feature = "identity"), allow(dead_code, reason = "layers make proofs; here is none"))]
 pub mod proof;
 #[cfg(feature = "respond")]
 pub mod respond;
+#[cfg(feature = "sign")]
+pub mod sign;
+#[cfg(feature = "sts")]
+pub mod sts;
 #[cfg(feature = "identity")]
 mod task;
+#[cfg(feature = "transmit")]
+pub mod transmit;
 
 #[cfg(feature = "builder")]
 pub use self::builder::ServiceBuilderExt;

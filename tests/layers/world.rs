@@ -79,7 +79,7 @@ impl World {
 
 /// The doubles' clock, as the library asks for one.
 #[derive(Debug)]
-struct Shared(Clock);
+pub(crate) struct Shared(pub(crate) Clock);
 
 impl OurClock for Shared {
     fn now(&self) -> SystemTime {

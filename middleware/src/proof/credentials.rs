@@ -15,7 +15,7 @@ struct Parts {
 }
 
 impl AwsCredentials {
-    #[cfg_attr(not(test), expect(dead_code, reason = "`AssumeRole` will make them"))]
+    #[allow(dead_code, reason = "`ServiceCredentials` makes them, where that is on")]
     pub(crate) fn new(
         access_key_id: String,
         secret_access_key: SecretString,

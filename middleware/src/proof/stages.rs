@@ -96,7 +96,7 @@ impl NoCaller {
 macro_rules! stage_constructor {
     ($stage:ident, $field:ident: $fact:ty, $layer:literal) => {
         impl<P> $stage<P> {
-            #[cfg_attr(not(test), expect(dead_code, reason = $layer))]
+            #[allow(dead_code, reason = $layer)]
             pub(crate) fn new(previous: P, $field: $fact) -> Self {
                 Self { previous, $field }
             }
@@ -106,7 +106,7 @@ macro_rules! stage_constructor {
 
 stage_constructor!(WithTokens, tokens: UpstreamTokens, "`ResolveTokens` will make it");
 stage_constructor!(WithRole, role: AwsRole, "`SelectRole` will make it");
-stage_constructor!(WithCredentials, credentials: AwsCredentials, "`AssumeRole` will make it");
+stage_constructor!(WithCredentials, credentials: AwsCredentials, "`ServiceCredentials` makes it, where that is on");
 
 mod sealed {
     #[diagnostic::on_unimplemented(

@@ -121,7 +121,10 @@ impl Answer {
                 let sentence = "the access token cannot be checked right now; try again";
                 Self::busy(sentence)
             }
-            Kind::NotVerified => Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here"),
+            Kind::BodyTooLarge => Self::plain(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"),
+            Kind::Unsignable | Kind::NotVerified => {
+                Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here")
+            }
         }
     }
 

@@ -1,0 +1,51 @@
+//! AWS Signature Version 4: the last thing that happens to a request.
+//!
+//! [`SignRequest`] reads the body to its end, signs the request with the credentials that a layer before it
+//! established, and hands on an [`Outgoing`](crate::outgoing::Outgoing), which nothing can change any more.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use countersign::{
+//!     outgoing::Payload,
+//!     proof::{Carry, ForwardHeaders, NoCaller},
+//!     sign::{SignRequestLayer, SigningTarget},
+//!     sts::{ServiceCredentialsLayer, StaticKeys},
+//!     transmit::Transmit,
+//! };
+//! use http::{Request, Response, header::AUTHORIZATION};
+//! use http_body_util::Full;
+//! use tower::{service_fn, BoxError, ServiceBuilder, ServiceExt};
+//!
+//! /// Stands in for a client of hyper-util.
+//! async fn send(request: Request<Payload<Full<Bytes>>>) -> Result<Response<bool>, BoxError> {
+//!     Ok(Response::new(request.headers()[AUTHORIZATION].to_str()?.starts_with("AWS4-HMAC-SHA256 ")))
+//! }
+//!
+//! # #[tokio::main] async fn main() -> Result<(), BoxError> {
+//! let stack = ServiceBuilder::new()
+//!     .layer(ServiceCredentialsLayer::new(StaticKeys::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into())))
+//!     .layer(SignRequestLayer::new(SigningTarget::new("execute-api", "eu-west-1")?))
+//!     .service(Transmit::dangerous_over(service_fn(send)));
+//!
+//! let request = Request::post("https://abc.execute-api.eu-west-1.amazonaws.com/v1/things").body(Full::from("{}"))?;
+//! let signed = stack.oneshot(NoCaller::attach(request, &ForwardHeaders::default())).await?;
+//! assert!(signed.into_body());
+//! # Ok(()) }
+//! ```
+//!
+//! Only `host`, `content-type` and every `x-amz-*` header are signed, so that what proxies on the way do to others
+//! does no harm. Whatever an earlier hop signed is taken off. A request to anything but https is refused, loopback
+//! excepted. Every attempt of a retry, which stands outside, is signed anew.
+
+mod future;
+mod layer;
+mod service;
+mod signer;
+mod target;
+
+pub use self::{
+    future::ResponseFuture,
+    layer::SignRequestLayer,
+    service::SignRequest,
+    target::{InvalidTarget, SigningTarget},
+};
