@@ -10,4 +10,5 @@
 mod identity;
 mod log;
 mod service;
+mod tls;
 mod world;

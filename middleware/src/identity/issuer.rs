@@ -227,8 +227,9 @@ impl Issuer {
             .introspection
             .as_ref()
             .and_then(|introspection| endpoint(&introspection.endpoint, "the introspection endpoint"));
-        let fetcher = match (&source, &ask) {
-            (None, None) => None,
+        let fetcher = match (&source, &ask, &self.authorities) {
+            (None, None, None) => None,
+            // A bundle is read even if nothing can be fetched, for its problems to be told with the others.
             _ => Fetcher::new(reach, self.authorities.as_deref()).map_err(&mut complain).ok(),
         };
         let keys = match (self.keys, source, &fetcher) {
@@ -275,5 +276,22 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn a_bad_bundle_is_told_whatever_else_is_wrong() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let issuer = || Issuer::new("https://login.example.com", "us").with_authorities("not pem");
+        let problems = |issuer: Issuer| issuer.resolve(&clock).unwrap_err();
+        assert_eq!(problems(issuer()).len(), 1);
+        assert_eq!(problems(issuer().with_jwks_url("http://login.example.com/keys")).len(), 2);
+        let local = LocalKeys::parse(r#"{"keys": []}"#).unwrap();
+        assert_eq!(problems(issuer().with_keys(local)).len(), 1);
     }
 }
