@@ -62,7 +62,14 @@ pub(super) struct Guarded {
 impl Fetcher {
     /// `authorities` is a PEM bundle to trust instead of the system's.
     pub(super) fn new(reach: Reach, authorities: Option<&[u8]>) -> Result<Self, String> {
-        let roots = authorities.map_or_else(system_roots, bundled_roots)?;
+        let roots = match authorities {
+            Some(bundle) => bundled_roots(bundle)?,
+            None => system_roots(),
+        };
+        if roots.is_empty() && !reach.loopback {
+            let remedy = "install them (Debian: ca-certificates), or give the issuer a bundle";
+            return Err(format!("this system has no certificate authorities to trust; {remedy}"));
+        }
         let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -186,11 +193,14 @@ fn max_age(response: &Response<Bytes>) -> Option<Duration> {
     directive.parse().ok().map(Duration::from_secs)
 }
 
-fn system_roots() -> Result<RootCertStore, String> {
+fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a certificate authority of the system cannot be read");
+    }
     roots.add_parsable_certificates(found.certs);
-    Ok(roots)
+    roots
 }
 
 fn bundled_roots(pem: &[u8]) -> Result<RootCertStore, String> {

@@ -4,7 +4,7 @@ use super::{
     claims::Demands,
     discovery,
     fetch::{Fetcher, Reach},
-    introspection::{Introspection, Introspector},
+    introspection::{Introspection, Introspector, TURNS},
     key::Algorithm,
     key_set::LocalKeys,
     remote_keys::{RemoteKeys, Source},
@@ -12,6 +12,7 @@ use super::{
 use crate::clock::Clock;
 use serde_json::Value;
 use std::{net::IpAddr, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 /// An issuer whose tokens are believed, for one audience or several.
@@ -39,6 +40,9 @@ pub struct Issuer {
     private_addresses: bool,
     cool_down: Duration,
 }
+
+const SHORTEST_COOL_DOWN: Duration = Duration::from_secs(1);
+const LONGEST_LEEWAY: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Debug)]
 enum Keys {
@@ -164,7 +168,7 @@ impl Issuer {
     /// Lets the issuer's documents come from a private network. Off by default, because a document may name any
     /// address.
     #[must_use]
-    pub fn with_private_addresses(mut self) -> Self {
+    pub fn dangerous_allow_private_addresses(mut self) -> Self {
         self.private_addresses = true;
         self
     }
@@ -201,8 +205,27 @@ impl Issuer {
         if self.algorithms.is_empty() {
             complain("no algorithm is allowed; name at least one".to_owned());
         }
-        let reach =
-            Reach { loopback: base.as_ref().is_some_and(is_loopback), private: self.private_addresses };
+        if let Some(scope) = self.demands.scopes.iter().find(|scope| !is_scope(scope)) {
+            complain(format!("{scope:?} is no scope; name each one by itself, without spaces or quotes"));
+        }
+        if self.cool_down < SHORTEST_COOL_DOWN {
+            complain(
+                "the cool-down lets strangers have the keys fetched all the time; give it a second"
+                    .to_owned(),
+            );
+        }
+        if self.demands.leeway > LONGEST_LEEWAY {
+            complain("the leeway keeps expired tokens alive; give it ten minutes at most".to_owned());
+        }
+        // Only whoever configures this may name a server on this machine.
+        let written = match &self.keys {
+            Keys::Jwks(url) | Keys::DiscoveredAt(url) => Url::parse(url).ok(),
+            Keys::Local(_) | Keys::Discovered => None,
+        };
+        let reach = Reach {
+            loopback: [&base, &written].into_iter().flatten().any(is_loopback),
+            private: self.private_addresses,
+        };
         let mut endpoint = |text: &str, what: &str| {
             let url = parse(text, what, &mut complain)?;
             match reach.check(&url) {
@@ -243,7 +266,7 @@ impl Issuer {
         };
         let introspector = match (self.introspection, ask, fetcher) {
             (Some(settings), Some(endpoint), Some(fetcher)) => {
-                Some(Introspector { endpoint, settings, fetcher })
+                Some(Introspector { endpoint, settings, fetcher, turns: Arc::new(Semaphore::new(TURNS)) })
             }
             _ => None,
         };
@@ -277,6 +300,11 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
+}
+
+/// A scope-token (RFC 6749, section 3.3).
+fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
 #[cfg(test)]

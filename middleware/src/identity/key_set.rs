@@ -2,7 +2,7 @@
 
 use super::{
     json,
-    key::{Algorithm, Key},
+    key::{Algorithm, Key, Unusable},
     problem::ConfigError,
 };
 use arc_swap::ArcSwap;
@@ -64,6 +64,9 @@ impl KeySet {
             let known = previous.keys.iter().find(|key| key.is_same(jwk)).cloned();
             match known.map_or_else(|| Key::parse(jwk).map(Arc::new), Ok) {
                 Ok(key) => keys.push(key),
+                Err(Unusable::Private) => {
+                    return Err("it holds a private key; give it the public half only".to_owned());
+                }
                 Err(reason) => tracing::debug!(?reason, "a member of the key set is left out"),
             }
         }

@@ -1,4 +1,5 @@
 use super::{
+    claims::{actors, unacceptable},
     future::ResponseFuture,
     handover::{WithoutProof, with_proof},
 };
@@ -131,7 +132,7 @@ impl TrustedIdentity {
         }
     }
 
-    /// What else is known, for role rules to look at.
+    /// What else is known, for role rules to look at. A claim `act` (RFC 8693) says who acts for the subject.
     #[must_use]
     pub fn with_claims(mut self, claims: impl IntoIterator<Item = (String, Value)>) -> Self {
         self.claims.extend(claims);
@@ -159,17 +160,22 @@ impl TrustedIdentity {
         self
     }
 
-    fn believed(self) -> Identity {
-        Identity::new(IdentityParts {
+    /// Who acts for the subject is read from the claim `act`, as it is in a token.
+    fn believed(self) -> Result<Identity, Error> {
+        if self.issuer.is_empty() || self.subject.is_empty() {
+            return Err(unacceptable("the identity that was established names no issuer or no subject"));
+        }
+        let actors = actors(self.claims.get("act"))?;
+        Ok(Identity::new(IdentityParts {
             issuer: self.issuer,
             subject: self.subject,
             claims: self.claims,
             scopes: self.scopes,
-            actors: Vec::new(),
+            actors,
             token: self.token,
             expires: self.expires,
             honoured_until: self.expires,
-        })
+        }))
     }
 }
 
@@ -208,7 +214,10 @@ where
             let what = "no identity was established before the layer that trusts it";
             return ResponseFuture::refused(Error::new(Kind::NoToken, what));
         };
-        let identity = found.believed();
+        let identity = match found.believed() {
+            Ok(identity) => identity,
+            Err(error) => return ResponseFuture::refused(error),
+        };
         if identity.is_over(self.clock.now()) {
             let what = "the identity that was established has expired";
             return ResponseFuture::refused(Error::new(Kind::ExpiredToken, what));
