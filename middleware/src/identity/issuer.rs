@@ -313,6 +313,26 @@ mod tests {
     use crate::clock::SystemClock;
 
     #[test]
+    fn what_would_weaken_or_break_every_check_is_refused() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let issuer = || Issuer::new("https://login.example.com", "us");
+        for (bad, complaint) in [
+            (issuer().with_required_scopes(["read write"]), "is no scope"),
+            (issuer().with_required_scopes([""]), "is no scope"),
+            (issuer().with_cool_down(Duration::ZERO), "cool-down"),
+            (issuer().with_leeway(Duration::MAX), "leeway"),
+            (issuer().with_algorithms([]), "no algorithm"),
+            (issuer().with_jwks_url("https://10.0.0.1/keys"), "private address"),
+            (Issuer::new("https://login.example.com/#x", "us"), "fragment"),
+        ] {
+            let problems = bad.resolve(&clock).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].contains(complaint), "{problems:?}");
+        }
+        let sidecar = issuer().with_jwks_url("http://127.0.0.1:9000/keys");
+        assert!(sidecar.resolve(&clock).is_ok(), "this machine may be named");
+    }
+
+    #[test]
     fn a_bad_bundle_is_told_whatever_else_is_wrong() {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let issuer = || Issuer::new("https://login.example.com", "us").with_authorities("not pem");

@@ -167,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn a_private_key_is_not_taken_and_none_is_printed() {
+        let mut private = jwk(Some("a"));
+        private
+            .as_object_mut()
+            .unwrap()
+            .insert("d".into(), json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"));
+        let document = json!({"keys": [private]}).to_string();
+        let error = LocalKeys::parse(&document).unwrap_err();
+        assert!(error.to_string().contains("private key") && !error.to_string().contains("nWGx"));
+        let printed = format!("{:?}", set(&[jwk(Some("a"))]));
+        assert!(printed.contains("\"a\"") && !printed.contains("11qYAY"), "{printed}");
+    }
+
+    #[test]
     fn too_many_keys_are_refused() {
         let many: Vec<Value> = (0..=MAX_KEYS).map(|n| jwk(Some(&n.to_string()))).collect();
         let document = json!({ "keys": many }).to_string();

@@ -236,3 +236,31 @@ impl fmt::Debug for TrustedIdentity {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn actors_are_read_from_the_claims_and_nobody_is_nobody() {
+        let delegated = [("act".to_owned(), json!({"sub": "agent", "act": {"sub": "host"}}))];
+        let identity = TrustedIdentity::new("https://i", "alice").with_claims(delegated).believed().unwrap();
+        let actors: Vec<_> = identity.actors().iter().map(|actor| actor.subject()).collect();
+        assert_eq!(actors, ["agent", "host"]);
+        let unreadable = [("act".to_owned(), json!("agent"))];
+        for found in [
+            TrustedIdentity::new("https://i", "alice").with_claims(unreadable),
+            TrustedIdentity::new("https://i", ""),
+            TrustedIdentity::new("", "alice"),
+        ] {
+            assert_eq!(found.believed().unwrap_err().kind(), Kind::UnacceptableToken);
+        }
+    }
+
+    #[test]
+    fn no_token_is_ever_printed() {
+        let identity = TrustedIdentity::new("https://i", "alice").with_token("hush".into());
+        assert!(!format!("{identity:?} {:?}", identity.clone().believed()).contains("hush"));
+    }
+}
