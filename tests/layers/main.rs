@@ -11,4 +11,5 @@ mod identity;
 mod log;
 mod service;
 mod signing;
+mod tls;
 mod world;

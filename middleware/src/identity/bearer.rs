@@ -10,7 +10,7 @@ pub(super) const MAX_TOKEN: usize = 20_000;
 ///
 /// Looking at a thousand characters one by one costs as much as remembering them, so a token that is remembered
 /// is spared it: it was looked at the first time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Presented<'r>(&'r [u8]);
 
 impl<'r> Presented<'r> {
@@ -31,16 +31,19 @@ impl<'r> Presented<'r> {
             // Another scheme is no credential here, as if nothing had been sent.
             return Err(no_token());
         }
-        let token = token.trim_ascii();
+        Self::within_limit(token.trim_ascii())
+    }
+
+    /// A token that did not come in a header.
+    pub(super) fn as_such(token: &'r str) -> Result<Self, Error> {
+        Self::within_limit(token.as_bytes())
+    }
+
+    fn within_limit(token: &'r [u8]) -> Result<Self, Error> {
         if token.len() > MAX_TOKEN {
             return Err(malformed("the bearer token is too long"));
         }
         Ok(Self(token))
-    }
-
-    /// A token that did not come in a header.
-    pub(super) fn as_such(token: &'r str) -> Self {
-        Self(token.as_bytes())
     }
 
     pub(super) fn bytes(self) -> &'r [u8] {

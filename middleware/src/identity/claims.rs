@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Kind},
-    proof::{Actor, Identity, IdentityParts},
+    proof::{Actor, IdentityParts},
 };
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -61,7 +61,7 @@ impl Demands {
         claims: Map<String, Value>,
         token: SecretString,
         now: SystemTime,
-    ) -> Result<(Identity, Span), Error> {
+    ) -> Result<(IdentityParts, Span), Error> {
         if claims.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
             return Err(unacceptable("the token is from another issuer"));
         }
@@ -88,7 +88,7 @@ impl Demands {
             return Err(Error::new(Kind::InsufficientScope, "the token grants too little")
                 .with_scopes(self.scopes.clone()));
         }
-        let identity = Identity::new(IdentityParts {
+        let parts = IdentityParts {
             issuer: self.issuer.clone(),
             subject,
             claims,
@@ -97,8 +97,8 @@ impl Demands {
             token: Some(token),
             expires: Some(expires),
             honoured_until: Some(span.until),
-        });
-        Ok((identity, span))
+        };
+        Ok((parts, span))
     }
 }
 
@@ -143,7 +143,7 @@ fn scopes(claims: &Map<String, Value>) -> Vec<String> {
     claims.get("scope").or_else(|| claims.get("scp")).map(words).unwrap_or_default()
 }
 
-fn actors(claim: Option<&Value>) -> Result<Vec<Actor>, Error> {
+pub(super) fn actors(claim: Option<&Value>) -> Result<Vec<Actor>, Error> {
     let mut actors = Vec::new();
     let mut next = claim;
     while let Some(act) = next {
@@ -168,6 +168,7 @@ pub(super) fn unacceptable(what: &'static str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proof::Identity;
     use serde_json::json;
 
     const NOW: u64 = 1_800_000_000;
@@ -199,7 +200,7 @@ mod tests {
         let Value::Object(claims) = claims else { unreachable!() };
         let now = UNIX_EPOCH + Duration::from_secs(NOW);
         let checked = demands.check(claims, SecretString::from("t"), now);
-        checked.map(|(identity, _)| identity).map_err(|error| (error.kind(), error.to_string()))
+        checked.map(|(parts, _)| Identity::new(parts)).map_err(|error| (error.kind(), error.to_string()))
     }
 
     #[test]

@@ -62,7 +62,14 @@ pub(super) struct Guarded {
 impl Fetcher {
     /// `authorities` is a PEM bundle to trust instead of the system's.
     pub(super) fn new(reach: Reach, authorities: Option<&[u8]>) -> Result<Self, String> {
-        let roots = authorities.map_or_else(system_roots, bundled_roots)?;
+        let roots = match authorities {
+            Some(bundle) => bundled_roots(bundle)?,
+            None => system_roots(),
+        };
+        if roots.is_empty() && !reach.loopback {
+            let remedy = "install them (Debian: ca-certificates), or give the issuer a bundle";
+            return Err(format!("this system has no certificate authorities to trust; {remedy}"));
+        }
         let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -186,20 +193,31 @@ fn max_age(response: &Response<Bytes>) -> Option<Duration> {
     directive.parse().ok().map(Duration::from_secs)
 }
 
-fn system_roots() -> Result<RootCertStore, String> {
+fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a certificate authority of the system cannot be read");
+    }
     roots.add_parsable_certificates(found.certs);
-    Ok(roots)
+    roots
 }
 
 fn bundled_roots(pem: &[u8]) -> Result<RootCertStore, String> {
+    const HINT: &str =
+        "it has to be PEM, each certificate in base64 between BEGIN CERTIFICATE and END CERTIFICATE";
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| format!("the CA bundle is not PEM: {error}"))?;
-        roots.add(certificate).map_err(|error| format!("the CA bundle holds a bad certificate: {error}"))?;
+    for (at, certificate) in (1..).zip(CertificateDer::pem_slice_iter(pem)) {
+        // The parser's own words show bytes of a file that may hold a private key as well.
+        let certificate =
+            certificate.map_err(|_| format!("certificate {at} of the CA bundle is no PEM; {HINT}"))?;
+        roots.add(certificate).map_err(|error| {
+            format!(
+                "certificate {at} of the CA bundle cannot be read ({error}); get it from its authority anew"
+            )
+        })?;
     }
-    if roots.is_empty() { Err("the CA bundle holds no certificate".to_owned()) } else { Ok(roots) }
+    if roots.is_empty() { Err(format!("the CA bundle holds no certificate; {HINT}")) } else { Ok(roots) }
 }
 
 fn is_public(address: IpAddr) -> bool {
@@ -274,6 +292,13 @@ mod tests {
 
     #[test]
     fn a_bundle_without_certificates_is_refused() {
-        assert!(Fetcher::new(Reach::default(), Some(b"not pem")).is_err());
+        let problem = |pem: &str| Fetcher::new(Reach::default(), Some(pem.as_bytes())).unwrap_err();
+        for none in ["", "not pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+            assert!(problem(none).starts_with("the CA bundle holds no certificate; it has to be PEM"));
+        }
+        let endless = "-----BEGIN CERTIFICATE-----\nAAAA\n";
+        assert!(problem(endless).starts_with("certificate 1 of the CA bundle is no PEM; it has to be PEM"));
+        let empty = format!("{endless}-----END CERTIFICATE-----\n");
+        assert!(problem(&empty).starts_with("certificate 1 of the CA bundle cannot be read ("));
     }
 }

@@ -5,6 +5,7 @@ use super::{
 use crate::{
     error::{BoxError, Error, Kind},
     proof::{Authenticated, Carry, Identity},
+    task::Owned,
 };
 use http::Request;
 use pin_project_lite::pin_project;
@@ -14,7 +15,6 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use tokio::task::JoinHandle;
 use tower_service::Service;
 
 pin_project! {
@@ -32,7 +32,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
         Refused { error: Option<Error> },
-        Waiting { verdict: JoinHandle<Result<Identity, Error>>, call: Option<(S, Verifier, Request<B>)> },
+        Waiting { verdict: Owned<Result<Identity, Error>>, call: Option<(S, Verifier, Request<B>)> },
         Calling { #[pin] future: F },
     }
 }
@@ -65,7 +65,7 @@ where
     }
 
     pub(super) fn waiting(
-        verdict: JoinHandle<Result<Identity, Error>>,
+        verdict: Owned<Result<Identity, Error>>,
         inner: S,
         verifier: Verifier,
         request: Request<B>,
@@ -113,8 +113,9 @@ where
                         None => State::Refused { error: None },
                     },
                     Ok(Err(error)) => State::Refused { error: Some(error) },
+                    Err(panicked) if panicked.is_panic() => std::panic::resume_unwind(panicked.into_panic()),
                     Err(stopped) => {
-                        let what = "the verification was stopped by a shutdown or a panic";
+                        let what = "the verification was stopped by a shutdown";
                         State::Refused {
                             error: Some(Error::new(Kind::IssuerUnavailable, what).with_source(stopped)),
                         }

@@ -1,7 +1,7 @@
 //! How a verified request is handed on: with the proof in its type, or in its extensions alone.
 
 use crate::proof::{Authenticated, Carry};
-use http::Request;
+use http::{Request, header::AUTHORIZATION};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -10,6 +10,10 @@ pub(super) fn with_proof<B>(
     mut request: Request<B>,
     proof: Authenticated,
 ) -> Request<Carry<Authenticated, B>> {
+    if let Some(token) = request.headers_mut().get_mut(AUTHORIZATION) {
+        // Whoever prints the request from here on does not print this.
+        token.set_sensitive(true);
+    }
     request.extensions_mut().insert(proof.clone());
     request.map(|body| Carry::new(proof, body))
 }

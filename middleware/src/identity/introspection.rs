@@ -3,8 +3,10 @@
 use super::{
     claims::{Demands, Span, unacceptable},
     fetch::Fetcher,
+    json::object,
 };
 use crate::{
+    clock::Clock,
     error::{Error, Kind},
     proof::Identity,
 };
@@ -16,8 +18,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use tokio::sync::Semaphore;
 use url::Url;
 
 /// An answer is believed no longer than this, however long the token lasts: it may be revoked.
@@ -47,7 +51,12 @@ pub(super) struct Introspector {
     pub(super) endpoint: Url,
     pub(super) settings: Introspection,
     pub(super) fetcher: Fetcher,
+    /// Whoever invents tokens must not keep the issuer, or us, busy without end.
+    pub(super) turns: Arc<Semaphore>,
 }
+
+/// How many questions are asked at once.
+pub(super) const TURNS: usize = 64;
 
 impl Introspection {
     /// Asks `endpoint`, authenticating with `client_secret_basic`.
@@ -94,16 +103,30 @@ impl Introspector {
         &self,
         token: &SecretString,
         demands: &Demands,
-        now: SystemTime,
+        clock: &dyn Clock,
     ) -> Result<(Identity, Span), Error> {
+        let _turn = self.turns.try_acquire().map_err(|_| busy())?;
         let request = self.request(token).map_err(|error| unavailable(error.to_string()))?;
         let answer = self.fetcher.post(&self.endpoint, request).await.map_err(unavailable)?;
-        let mut claims: Map<String, Value> =
-            serde_json::from_slice(&answer).map_err(|error| unavailable(error.to_string()))?;
-        if claims.get("active") != Some(&Value::Bool(true)) {
+        // What the answer is instead stays out of the log: it may be the token.
+        let said: Map<String, Value> =
+            object(&answer).map_err(|_| unavailable("its answer is no JSON object"))?;
+        if said.get("active") != Some(&Value::Bool(true)) {
             return Err(unacceptable("the issuer says that the token is not active"));
         }
+        let now = clock.now();
         let end = now.checked_add(BELIEVED_FOR).unwrap_or(now);
+        let (mut parts, span) = demands.check(self.completed(&said, demands, end), token.clone(), now)?;
+        if !said.contains_key("exp") {
+            parts.expires = None;
+        }
+        parts.claims = said;
+        Ok((Identity::new(parts), Span { until: span.until.min(end), ..span }))
+    }
+
+    /// What the issuer said, and for the check alone what it may leave out.
+    fn completed(&self, said: &Map<String, Value>, demands: &Demands, end: SystemTime) -> Map<String, Value> {
+        let mut claims = said.clone();
         let in_seconds = end.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         claims.entry("exp").or_insert_with(|| json!(in_seconds));
         if self.settings.issuer_may_be_missing {
@@ -112,8 +135,7 @@ impl Introspector {
         if self.settings.audience_may_be_missing {
             claims.entry("aud").or_insert_with(|| json!(demands.audiences));
         }
-        let (identity, span) = demands.check(claims, token.clone(), now)?;
-        Ok((identity, Span { until: span.until.min(end), ..span }))
+        claims
     }
 
     fn request(&self, token: &SecretString) -> Result<Request<Full<Bytes>>, http::Error> {
@@ -151,6 +173,11 @@ fn basic(client_id: &str, client_secret: &SecretString) -> String {
     let encode = |part: &str| url::form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encode(client_id), encode(client_secret.expose_secret()));
     format!("Basic {}", STANDARD.encode(pair))
+}
+
+fn busy() -> Error {
+    Error::new(Kind::IssuerUnavailable, "too many tokens are being asked about at once")
+        .with_retry_after(Duration::from_secs(1))
 }
 
 fn unavailable(problem: impl Into<String>) -> Error {

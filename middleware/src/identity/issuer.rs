@@ -4,7 +4,7 @@ use super::{
     claims::Demands,
     discovery,
     fetch::{Fetcher, Reach},
-    introspection::{Introspection, Introspector},
+    introspection::{Introspection, Introspector, TURNS},
     key::Algorithm,
     key_set::LocalKeys,
     remote_keys::{RemoteKeys, Source},
@@ -12,6 +12,7 @@ use super::{
 use crate::clock::Clock;
 use serde_json::Value;
 use std::{net::IpAddr, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 /// An issuer whose tokens are believed, for one audience or several.
@@ -39,6 +40,9 @@ pub struct Issuer {
     private_addresses: bool,
     cool_down: Duration,
 }
+
+const SHORTEST_COOL_DOWN: Duration = Duration::from_secs(1);
+const LONGEST_LEEWAY: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Debug)]
 enum Keys {
@@ -164,7 +168,7 @@ impl Issuer {
     /// Lets the issuer's documents come from a private network. Off by default, because a document may name any
     /// address.
     #[must_use]
-    pub fn with_private_addresses(mut self) -> Self {
+    pub fn dangerous_allow_private_addresses(mut self) -> Self {
         self.private_addresses = true;
         self
     }
@@ -201,8 +205,27 @@ impl Issuer {
         if self.algorithms.is_empty() {
             complain("no algorithm is allowed; name at least one".to_owned());
         }
-        let reach =
-            Reach { loopback: base.as_ref().is_some_and(is_loopback), private: self.private_addresses };
+        if let Some(scope) = self.demands.scopes.iter().find(|scope| !is_scope(scope)) {
+            complain(format!("{scope:?} is no scope; name each one by itself, without spaces or quotes"));
+        }
+        if self.cool_down < SHORTEST_COOL_DOWN {
+            complain(
+                "the cool-down lets strangers have the keys fetched all the time; give it a second"
+                    .to_owned(),
+            );
+        }
+        if self.demands.leeway > LONGEST_LEEWAY {
+            complain("the leeway keeps expired tokens alive; give it ten minutes at most".to_owned());
+        }
+        // Only whoever configures this may name a server on this machine.
+        let written = match &self.keys {
+            Keys::Jwks(url) | Keys::DiscoveredAt(url) => Url::parse(url).ok(),
+            Keys::Local(_) | Keys::Discovered => None,
+        };
+        let reach = Reach {
+            loopback: [&base, &written].into_iter().flatten().any(is_loopback),
+            private: self.private_addresses,
+        };
         let mut endpoint = |text: &str, what: &str| {
             let url = parse(text, what, &mut complain)?;
             match reach.check(&url) {
@@ -227,8 +250,9 @@ impl Issuer {
             .introspection
             .as_ref()
             .and_then(|introspection| endpoint(&introspection.endpoint, "the introspection endpoint"));
-        let fetcher = match (&source, &ask) {
-            (None, None) => None,
+        let fetcher = match (&source, &ask, &self.authorities) {
+            (None, None, None) => None,
+            // A bundle is read even if nothing can be fetched, for its problems to be told with the others.
             _ => Fetcher::new(reach, self.authorities.as_deref()).map_err(&mut complain).ok(),
         };
         let keys = match (self.keys, source, &fetcher) {
@@ -242,7 +266,7 @@ impl Issuer {
         };
         let introspector = match (self.introspection, ask, fetcher) {
             (Some(settings), Some(endpoint), Some(fetcher)) => {
-                Some(Introspector { endpoint, settings, fetcher })
+                Some(Introspector { endpoint, settings, fetcher, turns: Arc::new(Semaphore::new(TURNS)) })
             }
             _ => None,
         };
@@ -275,5 +299,47 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
+    }
+}
+
+/// A scope-token (RFC 6749, section 3.3).
+fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn what_would_weaken_or_break_every_check_is_refused() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let issuer = || Issuer::new("https://login.example.com", "us");
+        for (bad, complaint) in [
+            (issuer().with_required_scopes(["read write"]), "is no scope"),
+            (issuer().with_required_scopes([""]), "is no scope"),
+            (issuer().with_cool_down(Duration::ZERO), "cool-down"),
+            (issuer().with_leeway(Duration::MAX), "leeway"),
+            (issuer().with_algorithms([]), "no algorithm"),
+            (issuer().with_jwks_url("https://10.0.0.1/keys"), "private address"),
+            (Issuer::new("https://login.example.com/#x", "us"), "fragment"),
+        ] {
+            let problems = bad.resolve(&clock).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].contains(complaint), "{problems:?}");
+        }
+        let sidecar = issuer().with_jwks_url("http://127.0.0.1:9000/keys");
+        assert!(sidecar.resolve(&clock).is_ok(), "this machine may be named");
+    }
+
+    #[test]
+    fn a_bad_bundle_is_told_whatever_else_is_wrong() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let issuer = || Issuer::new("https://login.example.com", "us").with_authorities("not pem");
+        let problems = |issuer: Issuer| issuer.resolve(&clock).unwrap_err();
+        assert_eq!(problems(issuer()).len(), 1);
+        assert_eq!(problems(issuer().with_jwks_url("http://login.example.com/keys")).len(), 2);
+        let local = LocalKeys::parse(r#"{"keys": []}"#).unwrap();
+        assert_eq!(problems(issuer().with_keys(local)).len(), 1);
     }
 }

@@ -1,8 +1,10 @@
 //! One public key, bound to what it may verify.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::{DecodingKey, crypto::aws_lc::DEFAULT_PROVIDER};
 use serde::Deserialize;
 use serde_json::Value;
+use std::fmt;
 
 /// A signature algorithm that an issuer may use.
 ///
@@ -31,13 +33,12 @@ pub enum Algorithm {
 }
 
 /// A verification key from a key set.
-#[derive(Debug)]
 pub(super) struct Key {
     kid: Option<String>,
     algorithms: &'static [Algorithm],
     decoding: DecodingKey,
-    /// The JWK it came from: the same one again is the same key.
-    jwk: Value,
+    /// Of the JWK it came from: the same one again is the same key.
+    digest: [u8; 32],
 }
 
 /// Why a member of a key set is left out.
@@ -49,6 +50,8 @@ pub(super) enum Unusable {
     Unsupported,
     /// Its parts are missing or broken.
     Malformed,
+    /// It holds the private half.
+    Private,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +125,9 @@ impl Key {
             return Err(Unusable::Malformed);
         }
         let fields = Jwk::deserialize(jwk).map_err(|_| Unusable::Malformed)?;
+        if PRIVATE_MEMBERS.iter().any(|member| jwk.get(member).is_some()) {
+            return Err(Unusable::Private);
+        }
         if fields.purpose.is_some_and(|purpose| purpose != "sig")
             || fields.key_ops.as_ref().is_some_and(|operations| !operations.contains(&"verify"))
         {
@@ -149,7 +155,7 @@ impl Key {
             _ => return Err(Unusable::Malformed),
         }
         .map_err(|_| Unusable::Malformed)?;
-        Ok(Self { kid: fields.kid, algorithms, decoding, jwk: jwk.clone() })
+        Ok(Self { kid: fields.kid, algorithms, decoding, digest: digest_of(jwk) })
     }
 
     pub(super) fn kid(&self) -> Option<&str> {
@@ -161,7 +167,7 @@ impl Key {
     }
 
     pub(super) fn is_same(&self, jwk: &Value) -> bool {
-        self.jwk == *jwk
+        self.digest == digest_of(jwk)
     }
 
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8], algorithm: Algorithm) -> bool {
@@ -169,6 +175,25 @@ impl Key {
         (DEFAULT_PROVIDER.verifier_factory)(&algorithm.for_jsonwebtoken(), &self.decoding)
             .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
     }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("kid", &self.kid)
+            .field("algorithms", &self.algorithms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What only the owner of a key has (RFC 7518, section 6), and the secret of a symmetric one.
+const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
+
+/// The members of a JSON object have one order here, so the same key has the same digest.
+fn digest_of(jwk: &Value) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, jwk.to_string().as_bytes()).as_ref());
+    bytes
 }
 
 #[cfg(test)]
@@ -207,7 +232,9 @@ mod tests {
             (with(ed25519(), "key_ops", json!(["sign"])), Unusable::OtherUse),
             (with(ed25519(), "alg", json!("RS256")), Unusable::Unsupported),
             (with(ed25519(), "crv", json!("X25519")), Unusable::Unsupported),
-            (json!({"kty": "oct", "k": "c2VjcmV0"}), Unusable::Unsupported),
+            (json!({"kty": "oct"}), Unusable::Unsupported),
+            (json!({"kty": "oct", "k": "c2VjcmV0"}), Unusable::Private),
+            (with(ed25519(), "d", json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")), Unusable::Private),
             (json!({"kty": "RSA", "n": "AQAB"}), Unusable::Malformed),
             (json!({"kty": "EC", "crv": "P-256", "x": "!", "y": "AA"}), Unusable::Malformed),
             (json!({"kty": 7}), Unusable::Malformed),

@@ -2,7 +2,7 @@
 
 use super::{
     json,
-    key::{Algorithm, Key},
+    key::{Algorithm, Key, Unusable},
     problem::ConfigError,
 };
 use arc_swap::ArcSwap;
@@ -64,6 +64,9 @@ impl KeySet {
             let known = previous.keys.iter().find(|key| key.is_same(jwk)).cloned();
             match known.map_or_else(|| Key::parse(jwk).map(Arc::new), Ok) {
                 Ok(key) => keys.push(key),
+                Err(Unusable::Private) => {
+                    return Err("it holds a private key; give it the public half only".to_owned());
+                }
                 Err(reason) => tracing::debug!(?reason, "a member of the key set is left out"),
             }
         }
@@ -161,6 +164,20 @@ mod tests {
     fn a_list_is_no_key_set() {
         let document = json!([[jwk(None)]]).to_string();
         KeySet::parse(document.as_bytes(), &KeySet::default()).unwrap_err();
+    }
+
+    #[test]
+    fn a_private_key_is_not_taken_and_none_is_printed() {
+        let mut private = jwk(Some("a"));
+        private
+            .as_object_mut()
+            .unwrap()
+            .insert("d".into(), json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"));
+        let document = json!({"keys": [private]}).to_string();
+        let error = LocalKeys::parse(&document).unwrap_err();
+        assert!(error.to_string().contains("private key") && !error.to_string().contains("nWGx"));
+        let printed = format!("{:?}", set(&[jwk(Some("a"))]));
+        assert!(printed.contains("\"a\"") && !printed.contains("11qYAY"), "{printed}");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use super::{claims::Span, key::Key};
 use crate::{error::Error, proof::Identity};
 use aws_lc_rs::digest::{SHA256, digest};
 use moka::sync::Cache;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
 use std::{
     fmt,
     sync::{Arc, Weak},
@@ -68,13 +70,13 @@ impl Memory {
     pub(super) fn remember(
         &self,
         token: Fingerprint,
-        length: usize,
         identity: Identity,
         span: Span,
         key: Option<&Arc<Key>>,
     ) {
         let key = key.map(Arc::downgrade);
-        self.tokens.insert(token, Arc::new(Remembered { identity, span, key, weight: weight(length) }));
+        let weight = weight(&identity);
+        self.tokens.insert(token, Arc::new(Remembered { identity, span, key, weight }));
     }
 }
 
@@ -84,8 +86,61 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// What a token of this length costs to remember: itself, its claims as a tree, and the entry around them.
-/// Measured by `cargo bench --bench verify`, and rounded up.
-fn weight(length: usize) -> u32 {
-    u32::try_from(2048 + 3 * length).unwrap_or(u32::MAX)
+/// What an identity costs to remember: its token, its claims as a tree, and the entry around them. Claims decide it:
+/// a long list of short lists takes many times its text. Measured by `cargo bench --bench verify`, rounded up.
+fn weight(identity: &Identity) -> u32 {
+    let token = identity.token().map_or(0, |token| token.expose_secret().len());
+    let scopes: usize = identity.scopes().iter().map(|scope| 48 + scope.len()).sum();
+    let actors: usize = identity.actors().iter().map(|actor| 96 + actor.subject().len()).sum();
+    let claims = members(identity.claims());
+    u32::try_from(ENTRY + token + scopes + actors + claims).unwrap_or(u32::MAX)
+}
+
+/// The entry, the identity's own fields, and what the allocator and the memory keep about them.
+const ENTRY: usize = 1024;
+/// A value where it stands, and what the allocator adds to what it points at.
+const VALUE: usize = 56;
+/// A member of an object costs its share of a half-empty tree node as well.
+const MEMBER: usize = 96;
+
+fn members(object: &Map<String, Value>) -> usize {
+    object.iter().map(|(name, value)| MEMBER + name.len() + tree(value)).sum()
+}
+
+fn tree(value: &Value) -> usize {
+    VALUE
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len(),
+            // A list grows by doubling, from four.
+            Value::Array(list) => 4 * VALUE + 2 * list.iter().map(tree).sum::<usize>(),
+            Value::Object(object) => 512 + members(object),
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::IdentityParts;
+    use serde_json::json;
+
+    fn weigh(claims: &Value) -> u32 {
+        weight(&Identity::new(IdentityParts {
+            issuer: "https://i".into(),
+            subject: "alice".into(),
+            claims: claims.as_object().unwrap().clone(),
+            scopes: Vec::new(),
+            actors: Vec::new(),
+            token: None,
+            expires: None,
+            honoured_until: None,
+        }))
+    }
+
+    #[test]
+    fn small_values_in_great_number_are_heavy() {
+        let text = weigh(&json!({"note": "x".repeat(4000)}));
+        let lists = weigh(&json!({"note": vec![json!([1]); 1000]}));
+        assert!(text < 6_000 && lists > 300_000, "{text} {lists}");
+    }
 }

@@ -24,6 +24,8 @@ use url::Url;
 const LIFETIME: Duration = Duration::from_secs(600);
 const MIN_LIFETIME: Duration = Duration::from_secs(60);
 const MAX_LIFETIME: Duration = Duration::from_secs(86_400);
+/// How long a discovered address is kept: a key set that moved may leave a copy behind that nobody updates.
+const REDISCOVERY: Duration = Duration::from_secs(3600);
 /// Before the first keys arrive there is nothing to serve, and waiting long helps nobody.
 const FIRST_COOL_DOWN: Duration = Duration::from_secs(1);
 
@@ -60,7 +62,7 @@ struct Refreshing {
     running: Option<Refresh>,
     started: Option<SystemTime>,
     failed: bool,
-    discovered: Option<Url>,
+    discovered: Option<(Url, SystemTime)>,
 }
 
 /// A refresh under way. It is over when its sender is gone.
@@ -222,12 +224,14 @@ impl RemoteKeys {
             Source::Jwks(url) => return Ok(url.clone()),
             Source::Discovery(candidates) => candidates,
         };
-        let known = self.lock().discovered.clone();
-        if let Some(url) = known {
+        let now = self.clock.now();
+        if let Some((url, since)) = self.lock().discovered.clone()
+            && now.duration_since(since).is_ok_and(|age| age < REDISCOVERY)
+        {
             return Ok(url);
         }
         let url = discovery::jwks_uri(&self.fetcher, &self.issuer, candidates).await?;
-        self.lock().discovered = Some(url.clone());
+        self.lock().discovered = Some((url.clone(), now));
         Ok(url)
     }
 
@@ -239,6 +243,7 @@ impl RemoteKeys {
 impl Loaded {
     /// `None` before the first keys arrived.
     fn age(&self, now: SystemTime) -> Option<Duration> {
-        self.since.map(|since| now.duration_since(since).unwrap_or_default())
+        // Keys from the future say that the clock was set back, and nothing about how old they are.
+        self.since.map(|since| now.duration_since(since).unwrap_or(self.lifetime))
     }
 }

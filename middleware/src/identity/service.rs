@@ -74,7 +74,7 @@ where
             }
             Verdict::Known(Err(error)) => ResponseFuture::refused(error),
             Verdict::Open(token) => {
-                let verdict = task::spawn(self.verifier.clone().investigate(token));
+                let verdict = task::spawn_owned(self.verifier.clone().investigate(token));
                 // The service that was polled ready is the one to call; its clone takes its place.
                 let next = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, next);

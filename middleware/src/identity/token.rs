@@ -6,7 +6,6 @@ use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 /// A token whose form is right. Nothing about it has been verified.
-#[derive(Debug)]
 pub(super) struct Jws<'t> {
     pub(super) algorithm: Option<Algorithm>,
     pub(super) kid: Option<String>,

@@ -1,4 +1,5 @@
 use super::{
+    claims::{actors, unacceptable},
     future::ResponseFuture,
     handover::{WithoutProof, with_proof},
 };
@@ -131,7 +132,7 @@ impl TrustedIdentity {
         }
     }
 
-    /// What else is known, for role rules to look at.
+    /// What else is known, for role rules to look at. A claim `act` (RFC 8693) says who acts for the subject.
     #[must_use]
     pub fn with_claims(mut self, claims: impl IntoIterator<Item = (String, Value)>) -> Self {
         self.claims.extend(claims);
@@ -159,17 +160,22 @@ impl TrustedIdentity {
         self
     }
 
-    fn believed(self) -> Identity {
-        Identity::new(IdentityParts {
+    /// Who acts for the subject is read from the claim `act`, as it is in a token.
+    fn believed(self) -> Result<Identity, Error> {
+        if self.issuer.is_empty() || self.subject.is_empty() {
+            return Err(unacceptable("the identity that was established names no issuer or no subject"));
+        }
+        let actors = actors(self.claims.get("act"))?;
+        Ok(Identity::new(IdentityParts {
             issuer: self.issuer,
             subject: self.subject,
             claims: self.claims,
             scopes: self.scopes,
-            actors: Vec::new(),
+            actors,
             token: self.token,
             expires: self.expires,
             honoured_until: self.expires,
-        })
+        }))
     }
 }
 
@@ -208,7 +214,10 @@ where
             let what = "no identity was established before the layer that trusts it";
             return ResponseFuture::refused(Error::new(Kind::NoToken, what));
         };
-        let identity = found.believed();
+        let identity = match found.believed() {
+            Ok(identity) => identity,
+            Err(error) => return ResponseFuture::refused(error),
+        };
         if identity.is_over(self.clock.now()) {
             let what = "the identity that was established has expired";
             return ResponseFuture::refused(Error::new(Kind::ExpiredToken, what));
@@ -225,5 +234,33 @@ impl fmt::Debug for TrustedIdentity {
             .field("subject", &self.subject)
             .field("expires", &self.expires)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn actors_are_read_from_the_claims_and_nobody_is_nobody() {
+        let delegated = [("act".to_owned(), json!({"sub": "agent", "act": {"sub": "host"}}))];
+        let identity = TrustedIdentity::new("https://i", "alice").with_claims(delegated).believed().unwrap();
+        let actors: Vec<_> = identity.actors().iter().map(|actor| actor.subject()).collect();
+        assert_eq!(actors, ["agent", "host"]);
+        let unreadable = [("act".to_owned(), json!("agent"))];
+        for found in [
+            TrustedIdentity::new("https://i", "alice").with_claims(unreadable),
+            TrustedIdentity::new("https://i", ""),
+            TrustedIdentity::new("", "alice"),
+        ] {
+            assert_eq!(found.believed().unwrap_err().kind(), Kind::UnacceptableToken);
+        }
+    }
+
+    #[test]
+    fn no_token_is_ever_printed() {
+        let identity = TrustedIdentity::new("https://i", "alice").with_token("hush".into());
+        assert!(!format!("{identity:?} {:?}", identity.clone().believed()).contains("hush"));
     }
 }

@@ -8,7 +8,7 @@ use super::{
     key_set::Choice,
     memory::{Fingerprint, Memory},
     problem::ConfigError,
-    remote_keys::{Lookup, Refresh},
+    remote_keys::{Lookup, Refresh, RemoteKeys},
     token::Jws,
 };
 use crate::{
@@ -104,21 +104,20 @@ impl Verifier {
     /// # Errors
     ///
     /// [`Kind::IssuerUnavailable`] for the first issuer whose keys could not be had. The verifier is good for the
-    /// others, and keeps trying.
+    /// others, and tries again at the next token.
     pub async fn warm_up(&self) -> Result<(), Error> {
-        for issuer in &self.0.issuers {
-            let KeySource::Remote(keys) = &issuer.keys else {
-                continue;
-            };
-            if let Some(mut refresh) = keys.refresh() {
-                // An error here is the end of the refresh, which is what is waited for.
-                let _ = refresh.changed().await;
-            }
-            if !keys.is_loaded() {
-                return Err(keys.unavailable());
-            }
+        let remote = || {
+            self.0.issuers.iter().filter_map(|issuer| match &issuer.keys {
+                KeySource::Remote(keys) => Some(keys),
+                KeySource::Local(_) => None,
+            })
+        };
+        let refreshes: Vec<Refresh> = remote().filter_map(RemoteKeys::refresh).collect();
+        for mut refresh in refreshes {
+            // An error here is the end of the refresh, which is what is waited for.
+            let _ = refresh.changed().await;
         }
-        Ok(())
+        remote().find(|keys| !keys.is_loaded()).map_or(Ok(()), |keys| Err(keys.unavailable()))
     }
 
     /// Verifies one token, for callers that do not arrive by HTTP.
@@ -127,7 +126,7 @@ impl Verifier {
     ///
     /// The same as the layer's.
     pub async fn verify(&self, token: &SecretString) -> Result<Identity, Error> {
-        match self.judge(Presented::as_such(token.expose_secret())) {
+        match self.judge(Presented::as_such(token.expose_secret())?) {
             Verdict::Known(outcome) => outcome,
             Verdict::Open(token) => self.clone().investigate(token).await,
         }
@@ -213,9 +212,10 @@ impl Verifier {
             return Err(unacceptable("the token's signature is not its issuer's"));
         }
         let secret = SecretString::from(token);
-        let (identity, span) = issuer.demands.check(jws.claims, secret, self.0.clock.now())?;
+        let (parts, span) = issuer.demands.check(jws.claims, secret, self.0.clock.now())?;
+        let identity = Identity::new(parts);
         if let (Some(memory), Some(fingerprint)) = (&self.0.memory, fingerprint) {
-            memory.remember(fingerprint, token.len(), identity.clone(), span, Some(&key));
+            memory.remember(fingerprint, identity.clone(), span, Some(&key));
         }
         self.unless_revoked(identity).map(|identity| Checked::Done(Ok(identity)))
     }
@@ -228,9 +228,9 @@ impl Verifier {
         let Some((issuer, introspector)) = self.introspecting() else {
             return Err(unacceptable("the token is no signed JWT"));
         };
-        let (identity, span) = introspector.ask(token, &issuer.demands, self.0.clock.now()).await?;
+        let (identity, span) = introspector.ask(token, &issuer.demands, &*self.0.clock).await?;
         if let (Some(memory), Some(fingerprint)) = (&self.0.memory, fingerprint) {
-            memory.remember(fingerprint, token.expose_secret().len(), identity.clone(), span, None);
+            memory.remember(fingerprint, identity.clone(), span, None);
         }
         self.unless_revoked(identity)
     }

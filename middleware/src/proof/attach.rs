@@ -1,4 +1,4 @@
-use super::{Authenticated, Carry, NoCaller};
+use super::{Attached, Authenticated, Carry, NoCaller};
 use crate::error::{Error, Kind};
 use http::{HeaderMap, HeaderName, Request, header};
 use std::{collections::HashSet, sync::LazyLock};
@@ -6,8 +6,8 @@ use std::{collections::HashSet, sync::LazyLock};
 /// Which headers of a request may go along when it leaves for a backend.
 ///
 /// An allow-list: whatever is not on it stays behind, above all the caller's own `Authorization`. By default it
-/// holds what describes the content, what an MCP client sends, and trace context. Headers that a backend needs
-/// besides are set after attaching, or [added](Self::and) here when the caller is to decide them.
+/// holds what describes the content, the version of MCP that is spoken, and trace context. Headers that a backend
+/// needs besides are set after attaching, or [added](Self::and) here when the caller is to decide them.
 ///
 /// ```
 /// use countersign::proof::ForwardHeaders;
@@ -35,16 +35,15 @@ impl ForwardHeaders {
 
     /// Whether `name` may go along.
     pub fn allows(&self, name: &HeaderName) -> bool {
-        self.allowed.contains(name) || name.as_str().starts_with("mcp-")
+        self.allowed.contains(name)
     }
 
     fn keep_only_allowed(&self, headers: &mut HeaderMap) {
         let named_by_connection: HashSet<HeaderName> = headers
             .get_all(header::CONNECTION)
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
             .collect();
         let leaving: HashSet<HeaderName> = headers
             .keys()
@@ -74,6 +73,7 @@ impl Default for ForwardHeaders {
             header::USER_AGENT,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
+            HeaderName::from_static("mcp-protocol-version"),
             HeaderName::from_static("traceparent"),
             HeaderName::from_static("tracestate"),
         ];
@@ -88,7 +88,7 @@ impl Authenticated {
     /// # Errors
     ///
     /// [`Kind::ExpiredToken`] when the identity has ended since it was verified.
-    pub fn attach<B>(&self, request: Request<B>) -> Result<Request<Carry<Self, B>>, Error> {
+    pub fn attach<B>(&self, request: Request<B>) -> Result<Request<Carry<Attached, B>>, Error> {
         static DEFAULT: LazyLock<ForwardHeaders> = LazyLock::new(ForwardHeaders::default);
         self.attach_forwarding(request, &DEFAULT)
     }
@@ -102,7 +102,7 @@ impl Authenticated {
         &self,
         mut request: Request<B>,
         forward: &ForwardHeaders,
-    ) -> Result<Request<Carry<Self, B>>, Error> {
+    ) -> Result<Request<Carry<Attached, B>>, Error> {
         if self.identity.is_over(self.clock.now()) {
             return Err(Error::new(
                 Kind::ExpiredToken,
@@ -111,7 +111,7 @@ impl Authenticated {
         }
         forward.keep_only_allowed(request.headers_mut());
         *request.extensions_mut() = http::Extensions::new();
-        Ok(request.map(|body| Carry::new(self.clone(), body)))
+        Ok(request.map(|body| Carry::new(Attached { caller: self.clone() }, body)))
     }
 }
 

@@ -48,7 +48,7 @@ impl<P, B> Carry<P, B> {
         Carry { proof: self.proof, body: change(self.body) }
     }
 
-    /// Takes both apart. There is no way back: a proof cannot be put onto another request.
+    /// Takes both apart. There is no way back: a proof is not put onto another body, except by [`map_body`](Self::map_body).
     pub fn into_parts(self) -> (P, B) {
         (self.proof, self.body)
     }

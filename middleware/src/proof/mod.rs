@@ -12,8 +12,10 @@
 //! | [`AwsRole`] | `SelectRole` | [`WithRole`] |
 //! | [`AwsCredentials`] | `AssumeRole` or `ServiceCredentials` | [`WithCredentials`] |
 //!
-//! Facts and stages have no public constructor, and [`Proves`] cannot be implemented elsewhere: outside this
-//! crate nobody makes a proof, so holding one means that the layer ran.
+//! Facts and stages have no public constructor, and nobody else's type is a [`Stage`]: outside this crate nobody
+//! makes a proof, so holding one means that the layer ran. A request that goes *out* begins with
+//! [`Authenticated::attach`], which leaves the caller's own headers behind; outbound layers ask for that by the bound
+//! [`Outbound`].
 //!
 //! ```
 //! use countersign::proof::{Carry, Identity, Proves};
@@ -49,6 +51,8 @@ pub use self::{
     identity::{Actor, Identity},
     operation::{Operation, Tool},
     role::AwsRole,
-    stages::{Authenticated, NoCaller, Proves, Stage, WithCredentials, WithRole, WithTokens},
+    stages::{
+        Attached, Authenticated, NoCaller, Outbound, Proves, Stage, WithCredentials, WithRole, WithTokens,
+    },
     tokens::{UpstreamToken, UpstreamTokens},
 };

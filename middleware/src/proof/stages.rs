@@ -35,6 +35,23 @@ pub struct Authenticated {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+/// A call on its way out for a caller who is known: what [`Authenticated::attach`] starts.
+///
+/// A request that came *in* has the same facts, and every header that its sender liked. So the layers of an outbound
+/// stack ask for more than facts: they ask for an [`Outbound`] request, which only attaching makes.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    pub(super) caller: Authenticated,
+}
+
+/// This request started here, from an allow-list of headers: none of the caller's own credentials are on it.
+#[diagnostic::on_unimplemented(
+    message = "this request came in and was not attached to go out",
+    label = "would send whatever headers the caller sent",
+    note = "start a call with `authenticated.attach(request)`, or `NoCaller::attach` where nobody makes it"
+)]
+pub trait Outbound: Stage {}
+
 /// A call that nobody in particular makes, such as a health probe. It proves nothing about a person.
 ///
 /// ```
@@ -119,6 +136,7 @@ mod sealed {
 
 impl sealed::Sealed for Authenticated {}
 impl sealed::Sealed for NoCaller {}
+impl sealed::Sealed for Attached {}
 impl<P> sealed::Sealed for WithTokens<P> {}
 impl<P> sealed::Sealed for WithRole<P> {}
 impl<P> sealed::Sealed for WithCredentials<P> {}
@@ -140,6 +158,21 @@ impl Stage for NoCaller {
         None
     }
 }
+
+impl Stage for Attached {
+    fn operation(&self) -> Option<&Operation> {
+        self.caller.operation()
+    }
+    fn upstream_tokens(&self) -> Option<&UpstreamTokens> {
+        None
+    }
+}
+
+impl Outbound for Attached {}
+impl Outbound for NoCaller {}
+impl<P: Outbound> Outbound for WithTokens<P> {}
+impl<P: Outbound> Outbound for WithRole<P> {}
+impl<P: Outbound> Outbound for WithCredentials<P> {}
 
 impl<P: Stage> Stage for WithTokens<P> {
     fn operation(&self) -> Option<&Operation> {
@@ -171,6 +204,12 @@ impl<P: Stage> Stage for WithCredentials<P> {
 impl Proves<Identity> for Authenticated {
     fn fact(&self) -> &Identity {
         &self.identity
+    }
+}
+
+impl Proves<Identity> for Attached {
+    fn fact(&self) -> &Identity {
+        &self.caller.identity
     }
 }
 

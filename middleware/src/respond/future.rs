@@ -3,7 +3,7 @@ use super::{
     answer::{Answer, Rewritable},
 };
 use crate::error::BoxError;
-use http::Response;
+use http::{HeaderMap, Response, header};
 use pin_project_lite::pin_project;
 use std::{
     convert::Infallible,
@@ -60,10 +60,19 @@ where
         let response = match outcome {
             Ok(response) => match response.extensions().get::<Rewritable>() {
                 None => response,
-                Some(Rewritable(answer)) => this.respond.respond(answer),
+                Some(Rewritable(answer)) => keep_headers(this.respond.respond(answer), response.headers()),
             },
             Err(error) => this.respond.respond(&Answer::to(&*error)),
         };
         Poll::Ready(Ok(response))
     }
+}
+
+/// Adds what other layers had to say about a response that is written anew, such as CORS.
+fn keep_headers<B>(mut response: Response<B>, headers: &HeaderMap) -> Response<B> {
+    let written = response.headers().clone();
+    let others =
+        headers.iter().filter(|(name, _)| *name != header::CONTENT_LENGTH && !written.contains_key(*name));
+    response.headers_mut().extend(others.map(|(name, value)| (name.clone(), value.clone())));
+    response
 }

@@ -83,9 +83,18 @@ impl<B: From<Bytes>> Respond<B> for OAuth {
     }
 }
 
-/// The inside of a quoted string (RFC 9110, section 5.6.4).
+/// The inside of a quoted string (RFC 9110, section 5.6.4). What cannot stand in a header is percent-encoded, as in
+/// an address, so that the rest of the challenge still arrives.
 fn quoted(text: &str) -> String {
-    text.replace('\\', r"\\").replace('"', "\\\"")
+    let mut quoted = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => quoted.push(char::from(byte)),
+            _ => quoted.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    quoted
 }
 
 #[cfg(test)]
@@ -109,6 +118,15 @@ mod tests {
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert_eq!(challenge.unwrap(), r#"Bearer resource_metadata="https://r/\"meta", scope="mcp""#);
         assert!(body.get("error").is_none() && !body.to_string().contains("secret detail"));
+    }
+
+    #[test]
+    fn a_challenge_survives_what_no_header_holds() {
+        let oauth = OAuth::new().with_resource_metadata("https://b\u{fc}cher.example/\n");
+        let answer = Answer::to(&Error::new(Kind::NoToken, "x"));
+        let response: Response<Bytes> = oauth.respond(&answer);
+        let challenge = r#"Bearer resource_metadata="https://b%C3%BCcher.example/%0A""#;
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], challenge);
     }
 
     #[test]

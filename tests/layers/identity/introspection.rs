@@ -22,6 +22,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::{sync::watch, task::JoinSet};
 use url::Url;
 
 const INTROSPECT: &str = "/introspect";
@@ -262,5 +263,37 @@ impl Oracle {
         let introspection = Introspection::new(self.server.url(), "gateway", "hush".into());
         let issuer = world.issuer().with_introspection(waive(introspection));
         Service::guarded_by(world.verifier(issuer)).await
+    }
+}
+
+/// However many tokens strangers invent, so many questions are open at once, and the rest is told to come again.
+#[tokio::test]
+async fn questions_are_bounded() {
+    const BOUND: usize = 64;
+    let world = World::new().await;
+    let (release, released) = watch::channel(false);
+    let endpoint = Router::new().route(
+        INTROSPECT,
+        post(async move || {
+            released.clone().wait_for(|released| *released).await.unwrap();
+            Json(json!({"active": false}))
+        }),
+    );
+    let endpoint = Server::start(endpoint).await;
+    let asking = Introspection::new(format!("{}{INTROSPECT}", endpoint.url()), GATEWAY.0, GATEWAY.1.into());
+    let service = Service::guarded_by(world.verifier(world.issuer().with_introspection(asking))).await;
+
+    let service = Arc::new(service);
+    let mut asked = JoinSet::new();
+    for n in 0..BOUND + 16 {
+        let service = service.clone();
+        asked.spawn(async move { service.ask(&format!("invented-{n}")).await.status });
+    }
+    for _ in 0..16 {
+        assert_eq!(asked.join_next().await.unwrap().unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    release.send(true).unwrap();
+    for _ in 0..BOUND {
+        assert_eq!(asked.join_next().await.unwrap().unwrap(), StatusCode::UNAUTHORIZED);
     }
 }

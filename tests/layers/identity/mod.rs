@@ -1,6 +1,7 @@
 //! `VerifyIdentity`, `TrustIdentity` and what follows from them.
 
 mod accepted;
+mod authorities;
 mod forms;
 mod introspection;
 mod outage;

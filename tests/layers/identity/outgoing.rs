@@ -8,32 +8,31 @@ use axum::{Json, Router, body::Body, http::HeaderMap};
 use bytes::Bytes;
 use countersign::{
     BoxError, ServiceBuilderExt,
-    proof::{Authenticated, Carry, ForwardHeaders, Identity, Operation, Proves, Tool},
+    proof::{Authenticated, Carry, ForwardHeaders, Identity, Operation, Outbound, Proves, Tool},
 };
 use countersign_fixtures::{clock::Clock, http::Server};
 use countersign_tests::client::Plain;
-use http::{HeaderName, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 use tower::{ServiceBuilder, service_fn};
 
 /// What a caller may say to a backend.
-const PASSES: [(&str, &str); 10] = [
+const PASSES: [(&str, &str); 9] = [
     ("accept", "application/json"),
     ("accept-language", "tlh"),
     ("content-type", "text/x-query"),
     ("if-none-match", "\"7\""),
     ("last-event-id", "12"),
     ("mcp-protocol-version", "2025-11-25"),
-    ("mcp-session-id", "s-1"),
     ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     ("user-agent", "a caller"),
     ("idempotency-key", "once"),
 ];
 
 /// What is the caller's own, would forge a signature, or belongs to one connection.
-const STAYS: [(&str, &str); 20] = [
+const STAYS: [(&str, &str); 21] = [
     ("cookie", "session=secret"),
     ("proxy-authorization", "Basic YWxpY2U6b3Blbi1zZXNhbWU"),
     ("x-api-key", "secret"),
@@ -53,7 +52,8 @@ const STAYS: [(&str, &str); 20] = [
     ("referer", "https://evil.example/page"),
     ("expect-ct", "enforce"),
     ("x-anything-else", "whatever"),
-    ("mcp-named-by-connection", "for this hop"),
+    ("mcp-session-id", "s-1"),
+    ("cache-control", "for-this-hop"),
 ];
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn a_longer_list_is_still_a_list() {
     longer = longer.and(header::AUTHORIZATION).and(header::CONNECTION);
     let service = gateway(&world, &longer).await;
     let seen = headers_seen(&service, &world).await;
-    let added = ["x-api-key", "origin", "referer", "expect-ct", "x-anything-else"];
+    let added = ["x-api-key", "origin", "referer", "expect-ct", "x-anything-else", "mcp-session-id"];
     let mut all = expected(&PASSES);
     all.extend(expected(&STAYS).into_iter().filter(|(name, _)| added.contains(&name.as_str())));
     assert_eq!(seen, all);
@@ -149,7 +149,7 @@ impl Gateway {
     /// Stands at the end of an outbound stack: asks for the fact it needs.
     async fn transmit<P>(&self, request: Request<Carry<P, Bytes>>) -> Result<Response<Body>, BoxError>
     where
-        P: Proves<Identity>,
+        P: Proves<Identity> + Outbound,
     {
         let proof = request.body().proof();
         let caller = proof.fact().subject().to_owned();
@@ -177,7 +177,7 @@ async fn headers_seen(service: &Service, world: &World) -> BTreeMap<String, Stri
     for (name, value) in PASSES.into_iter().chain(STAYS) {
         request.headers_mut().insert(name, value.parse().unwrap());
     }
-    let named = "mcp-named-by-connection, keep-alive".parse().unwrap();
+    let named = HeaderValue::from_bytes(b"keep-alive, \xe9, cache-control").unwrap();
     request.headers_mut().insert(header::CONNECTION, named);
     let answer = service.send(request).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
