@@ -9,8 +9,9 @@ use crate::{
 const LIBRARY: &str = "middleware/src";
 const SERVER: &str = "server/src";
 
-const FOR_LAYERS: May = May::Only(&["proof", "error", "clock", "task"]);
-const LAYERS_MEET_IN_PROOFS: &str = "a layer knows proof, error, clock and task, never another layer";
+const FOR_LAYERS: May = May::Only(&["proof", "error", "clock", "task", "outgoing"]);
+const LAYERS_MEET_IN_PROOFS: &str =
+    "a layer knows proof, outgoing, error, clock and task, never another layer";
 
 const IN_THE_LIBRARY: &[Rule] = &[
     Rule {

@@ -251,10 +251,10 @@ async fn a_body_in_memory_is_not_copied() {
     assert_eq!(sent.as_ptr(), address);
 }
 
-fn pieces<const N: usize>(
-    frames: [Frame<Bytes>; N],
-) -> StreamBody<impl stream::Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Unpin + 'static> {
-    StreamBody::new(stream::iter(frames.map(Ok)))
+type Pieces = StreamBody<stream::Iter<std::vec::IntoIter<Result<Frame<Bytes>, Infallible>>>>;
+
+fn pieces(frames: impl IntoIterator<Item = Frame<Bytes>>) -> Pieces {
+    StreamBody::new(stream::iter(frames.into_iter().map(Ok).collect::<Vec<_>>()))
 }
 
 /// Tries once more after a status of 500 and above.

@@ -5,7 +5,7 @@ use super::{
 use crate::{
     error::BoxError,
     outgoing::SendOutgoing,
-    proof::{AwsCredentials, Carry, Proves},
+    proof::{AwsCredentials, Carry, Outbound, Proves},
 };
 use bytes::Bytes;
 use http::Request;
@@ -31,7 +31,7 @@ impl<S> SignRequest<S> {
 
 impl<S, P, B> Service<Request<Carry<P, B>>> for SignRequest<S>
 where
-    P: Proves<AwsCredentials>,
+    P: Proves<AwsCredentials> + Outbound,
     S: SendOutgoing<B> + Clone,
     S::Failure: Into<BoxError>,
     B: Body<Data = Bytes>,

@@ -2,7 +2,7 @@
 
 use super::SigningTarget;
 use crate::{
-    error::{Error, Kind},
+    error::{BoxError, Error, Kind},
     proof::AwsCredentials,
 };
 use aws_sigv4::{
@@ -122,6 +122,6 @@ fn unsignable(what: &'static str) -> Error {
     Error::new(Kind::Unsignable, what)
 }
 
-fn failed(error: impl Into<crate::BoxError>) -> Error {
+fn failed(error: impl Into<BoxError>) -> Error {
     unsignable("the request cannot be signed").with_source(error)
 }

@@ -1,5 +1,5 @@
 use super::StaticKeys;
-use crate::proof::{AwsCredentials, Carry, Stage, WithCredentials};
+use crate::proof::{AwsCredentials, Carry, Outbound, WithCredentials};
 use http::Request;
 use std::task::{Context, Poll};
 use tower_layer::Layer;
@@ -37,7 +37,7 @@ impl<S> Layer<S> for ServiceCredentialsLayer {
 
 impl<S, P, B> Service<Request<Carry<P, B>>> for ServiceCredentials<S>
 where
-    P: Stage,
+    P: Outbound,
     S: Service<Request<Carry<WithCredentials<P>, B>>>,
 {
     type Response = S::Response;
