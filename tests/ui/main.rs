@@ -8,6 +8,10 @@
 fn order_is_a_type_and_proofs_cannot_be_forged() {
     let programs = trybuild::TestCases::new();
     programs.pass("ui/order/in_order.rs");
+    programs.pass("ui/order/signed.rs");
+    for mistake in ["swapped", "missing", "doubled", "retry_inside", "header_inside", "incoming"] {
+        programs.compile_fail(format!("ui/order/{mistake}.rs"));
+    }
     programs.compile_fail("ui/order/no_credentials.rs");
     programs.compile_fail("ui/order/no_identity.rs");
     programs.compile_fail("ui/order/not_attached.rs");
