@@ -12,6 +12,7 @@ pub mod extract;
 pub mod identity;
 pub mod manual;
 #[cfg(feature = "transmit")]
+#[cfg_attr(not(feature = "sign"), allow(dead_code, reason = "layers finish requests; here is none"))]
 pub mod outgoing;
 #[cfg_attr(not(feature = "identity"), allow(dead_code, reason = "layers make proofs; here is none"))]
 pub mod proof;

@@ -14,7 +14,8 @@
 //! | [`Kind::IssuerUnavailable`] | 503, `Retry-After` | |
 //! | tower's `Overloaded` | 503, `Retry-After` | |
 //! | tower's `Elapsed` | 504 | |
-//! | [`Kind::NotVerified`], any other error | 500 | |
+//! | [`Kind::BodyTooLarge`] | 413 | |
+//! | [`Kind::Unsignable`], [`Kind::NotVerified`], any other error | 500 | |
 //!
 //! ```
 //! use bytes::Bytes;
@@ -42,6 +43,8 @@
 //! [`Kind::InsufficientScope`]: crate::Kind::InsufficientScope
 //! [`Kind::IssuerUnavailable`]: crate::Kind::IssuerUnavailable
 //! [`Kind::NotVerified`]: crate::Kind::NotVerified
+//! [`Kind::BodyTooLarge`]: crate::Kind::BodyTooLarge
+//! [`Kind::Unsignable`]: crate::Kind::Unsignable
 
 mod answer;
 mod future;
