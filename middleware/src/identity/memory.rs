@@ -12,7 +12,7 @@ use std::{
     time::SystemTime,
 };
 
-/// A token's SHA-256: the memory holds no other form of it.
+/// A token's SHA-256: what the memory finds it by.
 pub(super) type Fingerprint = [u8; 32];
 
 /// Verified tokens, bounded by the bytes they take.
