@@ -154,7 +154,7 @@ impl Introspector {
         } else {
             request = request.header(header::AUTHORIZATION, basic(client_id, client_secret));
         }
-        let body = serde_urlencoded::to_string(form).unwrap_or_default();
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         request.body(Full::from(body))
     }
 }

@@ -12,7 +12,7 @@ use aws_sigv4::{
     },
     sign::v4::SigningParams,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts, uri::Authority};
 use secrecy::ExposeSecret;
 use std::{net::IpAddr, time::SystemTime};
 
@@ -44,12 +44,13 @@ pub(super) fn sign_parts(
     target: &SigningTarget,
     now: SystemTime,
 ) -> Result<(), Error> {
-    let host = host(&parts.uri)?;
+    let uri = sent_uri(&parts.uri)?;
+    let host = uri.authority().map_or("", Authority::as_str);
     let mut headers = parts.headers.clone();
     for name in OURS.iter().chain(&NOT_TO_SEND) {
         headers.remove(name);
     }
-    let text = parts.uri.to_string();
+    let text = uri.to_string();
     let signed = signed_headers(&headers, host)?;
     let body = body.map_or(SignableBody::UnsignedPayload, SignableBody::Bytes);
     let request =
@@ -79,6 +80,7 @@ pub(super) fn sign_parts(
         headers.insert(header.name(), value);
     }
     parts.headers = headers;
+    parts.uri = uri;
     Ok(())
 }
 
@@ -105,17 +107,25 @@ fn signed_headers<'a>(headers: &'a HeaderMap, host: &'a str) -> Result<Vec<(&'a 
     Ok(signed)
 }
 
-/// The host to sign for, where a signature may be sent at all.
-fn host(uri: &Uri) -> Result<&str, Error> {
+/// The address, where a signature may be sent to it at all. Clients leave a scheme's own port and a user's name out of
+/// the host that they send, so they are not part of what is signed either.
+fn sent_uri(uri: &Uri) -> Result<Uri, Error> {
     let authority = uri.authority().ok_or_else(|| unsignable("the request's address names no host"))?;
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if loopback => {}
+    let host = authority.host();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let loopback = bare == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let own_port = match uri.scheme_str() {
+        Some("https") => 443,
+        Some("http") if loopback => 80,
         _ => return Err(unsignable("a signature is sent over https only, or to this machine")),
-    }
-    Ok(authority.as_str())
+    };
+    let sent = match authority.port_u16() {
+        Some(port) if port != own_port => format!("{host}:{port}"),
+        _ => host.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.authority = Some(sent.parse().map_err(failed)?);
+    Uri::from_parts(parts).map_err(failed)
 }
 
 fn unsignable(what: &'static str) -> Error {
@@ -124,4 +134,31 @@ fn unsignable(what: &'static str) -> Error {
 
 fn failed(error: impl Into<BoxError>) -> Error {
     unsignable("the request cannot be signed").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_signed_as_it_is_sent() {
+        for (address, sent) in [
+            ("https://example.com/a?b=c", "https://example.com/a?b=c"),
+            ("https://example.com:443/", "https://example.com/"),
+            ("https://user:word@example.com:8443/", "https://example.com:8443/"),
+            ("http://localhost:80/", "http://localhost/"),
+            ("http://[::1]:8080/", "http://[::1]:8080/"),
+        ] {
+            assert_eq!(sent_uri(&address.parse().unwrap()).unwrap().to_string(), sent);
+        }
+        for address in
+            ["http://example.com/", "ftp://localhost/", "/relative", "http://127.0.0.1.example.com/"]
+        {
+            assert_eq!(
+                sent_uri(&address.parse().unwrap()).unwrap_err().kind(),
+                Kind::Unsignable,
+                "{address}"
+            );
+        }
+    }
 }
