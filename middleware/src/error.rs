@@ -64,6 +64,66 @@ pub enum Kind {
     ///
     /// Action: the operator looks at the backend's address; the log has the reason.
     Unsignable,
+    /// The rules give this caller no role for this call.
+    ///
+    /// Action: the caller asks whoever decides over roles; the operator's log names the rules that were asked.
+    NoRole,
+    /// A rule could not be decided for this caller, so the caller was refused.
+    ///
+    /// Action: the operator corrects the rule that the log names, or lets it say `on_error: skip`.
+    RuleFailed,
+    /// The caller's token is none that STS would look at: opaque, signed with an algorithm it does not know, or
+    /// too long.
+    ///
+    /// Action: the operator has credentials brokered, or has the issuer sign with RS256 or ES256.
+    NotExchangeable,
+    /// STS says `AccessDenied`: the role's trust policy does not let this caller in.
+    ///
+    /// Action: the operator compares the role's trust policy with what the log says was sent.
+    RoleRefused,
+    /// STS says `InvalidIdentityToken`: it does not believe the token's issuer, audience or signature.
+    ///
+    /// Action: the operator creates the issuer's OIDC provider in the role's account, with the token's audience
+    /// among its clients, and makes sure that AWS can fetch the issuer's keys.
+    IdentityTokenRejected,
+    /// STS says `IDPRejectedClaim`: the issuer, asked by STS, took the token back or refused it.
+    ///
+    /// Action: the caller signs in again; the operator looks at the issuer.
+    ClaimRejected,
+    /// STS says `ValidationError`, or anything else that only a change of configuration ends.
+    ///
+    /// Action: the operator looks at the log: a duration above the role's maximum, or tags or a source identity that the
+    /// trust policy does not allow to be set, are the usual causes.
+    InvalidStsRequest,
+    /// STS says `MalformedPolicyDocument`: the session policy is none.
+    ///
+    /// Action: the operator corrects the session policy.
+    MalformedPolicy,
+    /// STS says `PackedPolicyTooLarge`: session policy and tags together are too long.
+    ///
+    /// Action: the operator shortens the session policy or sends fewer tags.
+    PolicyTooLarge,
+    /// STS says `RegionDisabled`.
+    ///
+    /// Action: the operator activates STS in that region, or names another.
+    RegionDisabled,
+    /// STS says `IDPCommunicationError`: it could not reach the issuer of the token.
+    ///
+    /// Action: the caller tries again; the operator makes the issuer's documents reachable for AWS.
+    StsCannotReachIssuer,
+    /// STS asks for fewer calls.
+    ///
+    /// Action: the caller tries again after a while; the operator lengthens sessions or raises the quota.
+    StsThrottled,
+    /// STS cannot be reached, or does not answer in time.
+    ///
+    /// Action: the caller tries again; the operator checks the way to STS.
+    StsUnavailable,
+    /// There are no credentials of our own to call AWS with: none were found, or only a part of them, or they are
+    /// over.
+    ///
+    /// Action: the operator looks at the environment, profile or metadata service that the log names.
+    NoServiceCredentials,
     /// A handler asked for an identity where no layer establishes one.
     ///
     /// Action: the service's author puts `VerifyIdentity` or `TrustIdentity` around the route.
@@ -74,7 +134,10 @@ impl Kind {
     /// Whether the same request may succeed later without anybody changing anything.
     pub fn is_retryable(self) -> bool {
         match self {
-            Self::IssuerUnavailable => true,
+            Self::IssuerUnavailable
+            | Self::StsCannotReachIssuer
+            | Self::StsThrottled
+            | Self::StsUnavailable => true,
             Self::NoToken
             | Self::MalformedCredentials
             | Self::ExpiredToken
@@ -82,6 +145,17 @@ impl Kind {
             | Self::InsufficientScope
             | Self::BodyTooLarge
             | Self::Unsignable
+            | Self::NoRole
+            | Self::RuleFailed
+            | Self::NotExchangeable
+            | Self::RoleRefused
+            | Self::IdentityTokenRejected
+            | Self::ClaimRejected
+            | Self::InvalidStsRequest
+            | Self::MalformedPolicy
+            | Self::PolicyTooLarge
+            | Self::RegionDisabled
+            | Self::NoServiceCredentials
             | Self::NotVerified => false,
         }
     }

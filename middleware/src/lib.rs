@@ -4,8 +4,10 @@
 #[cfg(feature = "builder")]
 pub mod builder;
 pub mod clock;
-#[cfg_attr(not(feature = "identity"), allow(dead_code, reason = "layers make errors; here is none"))]
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "layers make errors; here is none"))]
 pub mod error;
+#[cfg(feature = "expression")]
+pub mod expression;
 #[cfg(feature = "extract")]
 pub mod extract;
 #[cfg(feature = "identity")]
@@ -14,15 +16,17 @@ pub mod manual;
 #[cfg(feature = "transmit")]
 #[cfg_attr(not(feature = "sign"), allow(dead_code, reason = "layers finish requests; here is none"))]
 pub mod outgoing;
-#[cfg_attr(not(feature = "identity"), allow(dead_code, reason = "layers make proofs; here is none"))]
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "layers make proofs; here is none"))]
 pub mod proof;
 #[cfg(feature = "respond")]
 pub mod respond;
+#[cfg(feature = "role")]
+pub mod role;
 #[cfg(feature = "sign")]
 pub mod sign;
 #[cfg(feature = "sts")]
 pub mod sts;
-#[cfg(feature = "identity")]
+#[cfg(any(feature = "identity", feature = "sts"))]
 mod task;
 #[cfg(feature = "transmit")]
 pub mod transmit;

@@ -9,15 +9,20 @@ use crate::{
 const LIBRARY: &str = "middleware/src";
 const SERVER: &str = "server/src";
 
-const FOR_LAYERS: May = May::Only(&["proof", "error", "clock", "task", "outgoing"]);
+const FOR_LAYERS: May = May::Only(&["proof", "error", "clock", "task", "outgoing", "expression"]);
 const LAYERS_MEET_IN_PROOFS: &str =
-    "a layer knows proof, outgoing, error, clock and task, never another layer";
+    "a layer knows proof, outgoing, expression, error, clock and task, never another layer";
 
 const IN_THE_LIBRARY: &[Rule] = &[
     Rule {
         module: "proof",
         may: May::Only(&["clock", "error"]),
         because: "proof knows clock, error and no layer",
+    },
+    Rule {
+        module: "expression",
+        may: May::Only(&["proof"]),
+        because: "expressions see what is proven, and know no layer",
     },
     layer("identity"),
     layer("tokens"),

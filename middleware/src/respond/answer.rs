@@ -36,6 +36,12 @@ const SOON: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct Rewritable(pub(crate) Answer);
 
+/// Refusals that the caller can do nothing about without the operator, who finds the reason by its id.
+fn needs_the_operator(error: &(dyn StdError + 'static)) -> bool {
+    let kind = error.downcast_ref::<Error>().map(Error::kind);
+    matches!(kind, Some(Kind::NoRole | Kind::RuleFailed | Kind::RoleRefused | Kind::ClaimRejected))
+}
+
 impl Answer {
     /// The answer to `error`, and its record in the log.
     pub fn to(error: &(dyn StdError + 'static)) -> Self {
@@ -48,7 +54,7 @@ impl Answer {
         } else {
             Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here")
         };
-        if answer.status.is_server_error() {
+        if answer.status.is_server_error() || needs_the_operator(error) {
             let id = format!("{:016x}", RandomState::new().hash_one(()));
             tracing::error!(
                 correlation_id = id,
@@ -93,7 +99,7 @@ impl Answer {
         self.retry_after
     }
 
-    /// Under what the log has the details, for an answer of 500 and above.
+    /// Under what the log has the details, for an answer of 500 and above, and where AWS or a rule refused.
     pub fn correlation_id(&self) -> Option<&str> {
         self.correlation_id.as_deref()
     }
@@ -122,7 +128,31 @@ impl Answer {
                 Self::busy(sentence)
             }
             Kind::BodyTooLarge => Self::plain(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large"),
-            Kind::Unsignable | Kind::NotVerified => {
+            Kind::NoRole => Self::plain(StatusCode::FORBIDDEN, "no rule gives you a role for this"),
+            Kind::RuleFailed => {
+                Self::plain(StatusCode::FORBIDDEN, "whether you have a role for this could not be decided")
+            }
+            Kind::RoleRefused => Self::plain(
+                StatusCode::FORBIDDEN,
+                "AWS does not let you act in the role that is meant for this",
+            ),
+            Kind::ClaimRejected => {
+                Self::plain(StatusCode::FORBIDDEN, "AWS was told by the issuer not to accept your token")
+            }
+            Kind::IdentityTokenRejected => {
+                Self::plain(StatusCode::BAD_GATEWAY, "AWS does not accept tokens of this kind here")
+            }
+            Kind::StsCannotReachIssuer | Kind::StsThrottled | Kind::StsUnavailable => {
+                Self::busy("AWS credentials cannot be had right now; try again")
+            }
+            Kind::NotExchangeable
+            | Kind::InvalidStsRequest
+            | Kind::MalformedPolicy
+            | Kind::PolicyTooLarge
+            | Kind::RegionDisabled
+            | Kind::NoServiceCredentials
+            | Kind::Unsignable
+            | Kind::NotVerified => {
                 Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here")
             }
         }

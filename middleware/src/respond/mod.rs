@@ -2,8 +2,8 @@
 //!
 //! [`RespondLayer`] goes outermost. Whatever error comes out of the layers inside it becomes a response with the
 //! right status, an OAuth challenge where one is due, and a fixed sentence: never a token, a claim or another
-//! server's words. An operator finds the whole chain in the log, under the correlation id that an answer of 500
-//! and above carries.
+//! server's words. An operator finds the whole chain in the log, under the correlation id that the answer carries
+//! wherever the caller can do nothing about it alone: from 500, and where a rule or AWS refused.
 //!
 //! | error | status | challenge |
 //! |---|---|---|
@@ -15,7 +15,10 @@
 //! | tower's `Overloaded` | 503, `Retry-After` | |
 //! | tower's `Elapsed` | 504 | |
 //! | [`Kind::BodyTooLarge`] | 413 | |
-//! | [`Kind::Unsignable`], [`Kind::NotVerified`], any other error | 500 | |
+//! | [`Kind::NoRole`], [`Kind::RuleFailed`], [`Kind::RoleRefused`], [`Kind::ClaimRejected`] | 403 | |
+//! | [`Kind::IdentityTokenRejected`] | 502 | |
+//! | [`Kind::StsCannotReachIssuer`], [`Kind::StsThrottled`], [`Kind::StsUnavailable`] | 503, `Retry-After` | |
+//! | every other kind, any other error | 500 | |
 //!
 //! ```
 //! use bytes::Bytes;
@@ -42,9 +45,15 @@
 //! [`Kind::MalformedCredentials`]: crate::Kind::MalformedCredentials
 //! [`Kind::InsufficientScope`]: crate::Kind::InsufficientScope
 //! [`Kind::IssuerUnavailable`]: crate::Kind::IssuerUnavailable
-//! [`Kind::NotVerified`]: crate::Kind::NotVerified
 //! [`Kind::BodyTooLarge`]: crate::Kind::BodyTooLarge
-//! [`Kind::Unsignable`]: crate::Kind::Unsignable
+//! [`Kind::NoRole`]: crate::Kind::NoRole
+//! [`Kind::RuleFailed`]: crate::Kind::RuleFailed
+//! [`Kind::RoleRefused`]: crate::Kind::RoleRefused
+//! [`Kind::ClaimRejected`]: crate::Kind::ClaimRejected
+//! [`Kind::IdentityTokenRejected`]: crate::Kind::IdentityTokenRejected
+//! [`Kind::StsCannotReachIssuer`]: crate::Kind::StsCannotReachIssuer
+//! [`Kind::StsThrottled`]: crate::Kind::StsThrottled
+//! [`Kind::StsUnavailable`]: crate::Kind::StsUnavailable
 
 mod answer;
 mod future;

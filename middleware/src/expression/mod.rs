@@ -1,0 +1,1 @@
+//! Expressions over what is proven about a call, in CEL.

@@ -1,0 +1,1 @@
+//! Which IAM role a caller acts in.
