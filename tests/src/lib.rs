@@ -1,8 +1,9 @@
-//! What the black-box suites share: a plain HTTP client, finding the counterparts that `tests/run` prepared,
+//! What the black-box suites share: a plain HTTP client, rmcp's MCP client over it, finding the counterparts that `tests/run` prepared,
 //! running them, and the bodies of the fuzz targets.
 #![allow(clippy::expect_used, clippy::panic, reason = "a suite that cannot be set up has failed")]
 
 pub mod client;
 pub mod fuzz;
+pub mod mcp;
 pub mod peers;
 pub mod process;
