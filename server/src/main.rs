@@ -1,6 +1,10 @@
 //! `countersign`: the command line.
 
 mod cli;
+mod config;
+mod http;
+mod mcp;
+mod upstream;
 
 use std::process::ExitCode;
 

@@ -2,9 +2,14 @@
 
 #[cfg(feature = "demo")]
 mod demo;
+mod failure;
+mod gateway;
+mod serve;
+mod validate;
 
+use self::failure::Failure;
 use clap::{Parser, Subcommand};
-use std::{fmt, process::ExitCode};
+use std::process::ExitCode;
 
 /// Lets in whom an identity provider vouches for, and signs what they ask for as themselves.
 #[derive(Parser)]
@@ -18,38 +23,45 @@ struct Arguments {
 enum Command {
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
-}
-
-#[cfg_attr(not(feature = "demo"), allow(dead_code, reason = "there is no command besides the demo yet"))]
-/// What a person is told when a command fails: what, where, and what to do, a line each.
-struct Failure {
-    what: String,
-    place: String,
-    remedy: String,
+    Serve(serve::Serve),
+    Validate(validate::Validate),
 }
 
 /// Parses the arguments and runs the command.
-#[cfg_attr(
-    not(feature = "demo"),
-    allow(unreachable_code, unused_variables, reason = "there is no command besides the demo yet")
-)]
 pub(crate) fn run() -> ExitCode {
     let Arguments { command } = Arguments::parse();
-    let outcome: Result<(), Failure> = match command {
+    let outcome = match command {
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run(),
+        Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
+        Command::Validate(validate) => Ok(validate.run()),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{failure}");
-            ExitCode::from(2)
-        }
-    }
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("{failure}");
+        failure.exit()
+    })
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}\n  where: {}\n  what to do: {}", self.what, self.place, self.remedy)
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().map_err(|error| {
+        let remedy = "look at its limits: threads, file descriptors";
+        Failure::usage(format!("no runtime can be started: {error}"), "this process", remedy)
+    })
+}
+
+/// Ctrl-C, or what a supervisor sends.
+async fn told_to_stop() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        // Without a way to be told to stop there is no reason to go on either.
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
     }
 }

@@ -1,0 +1,82 @@
+use super::Failure;
+use crate::{
+    config::resolved,
+    http::{ENDPOINT, router},
+    mcp::Relay,
+    upstream,
+};
+use axum::{Router, http::Uri};
+use countersign::identity::Verifier;
+use std::{future::Future, net::SocketAddr, time::Duration};
+use tokio::{net::TcpListener, sync::watch};
+
+/// How long requests in progress may take once the gateway was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A gateway that has its port, and is ready to serve.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    listener: TcpListener,
+    listen: SocketAddr,
+    public_url: Uri,
+    app: Router,
+}
+
+impl Gateway {
+    /// Takes the port, which the address that callers use may follow from, and puts everything together.
+    pub(super) async fn bind(config: resolved::Gateway) -> Result<Self, Failure> {
+        let resolved::Gateway { listen, public_url, issuers, backend } = config;
+        let cannot_listen = |error| cannot_listen(listen, &error);
+        let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
+        let bound = listener.local_addr().map_err(cannot_listen)?;
+        let public_url = match public_url {
+            Some(url) => url,
+            None => Uri::try_from(format!("http://{bound}"))
+                .map_err(|error| Failure::fault(error, "the address that was taken"))?,
+        };
+        let resource = format!("{}{ENDPOINT}", public_url.to_string().trim_end_matches('/'));
+        let names: Vec<String> = issuers.iter().map(|issuer| issuer.name().to_owned()).collect();
+        let verifier = issuers
+            .into_iter()
+            .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer.expecting(&resource)))
+            .build()
+            .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
+        let backend = upstream::backend(backend).map_err(|error| {
+            let remedy = "look at the certificates that this machine trusts";
+            Failure::usage(format!("no client can be made: {error}"), "the backend", remedy)
+        })?;
+        let relay = Relay::new(backend).map_err(|error| Failure::fault(error, "this system's randomness"))?;
+        let app = router(&public_url, &names, verifier, relay);
+        Ok(Self { listener, listen, public_url, app })
+    }
+
+    /// Where clients speak MCP.
+    pub(super) fn endpoint(&self) -> String {
+        format!("{}{ENDPOINT}", self.public_url.to_string().trim_end_matches('/'))
+    }
+
+    /// Serves until `stop`, and then gives what is in progress a moment to finish.
+    pub(super) async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
+        let listen = self.listen;
+        let (tell, mut told) = watch::channel(());
+        let serving = axum::serve(self.listener, self.app).with_graceful_shutdown(async move {
+            stop.await;
+            tell.send_replace(());
+        });
+        let out_of_patience = async {
+            // Whoever listens to a session would keep us here for ever.
+            if told.changed().await.is_ok() {
+                tokio::time::sleep(DRAIN).await;
+            }
+        };
+        tokio::select! {
+            served = serving => served.map_err(|error| cannot_listen(listen, &error)),
+            () = out_of_patience => Ok(()),
+        }
+    }
+}
+
+fn cannot_listen(listen: SocketAddr, error: &std::io::Error) -> Failure {
+    let remedy = "choose another address; port 0 takes any that is free";
+    Failure::usage(format!("cannot listen: {error}"), format!("--listen {listen}"), remedy)
+}

@@ -1,0 +1,12 @@
+//! What the operator wrote, and what it means.
+//!
+//! [`raw`] is the file as it stands, every value with its place; [`resolved`] is made of types that cannot be wrong.
+//! Between the two every problem is found and told, not only the first.
+
+pub(crate) mod diagnostic;
+mod load;
+mod near;
+pub(crate) mod raw;
+pub(crate) mod resolved;
+
+pub(crate) use self::load::{load, parse};

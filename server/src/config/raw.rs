@@ -1,0 +1,142 @@
+//! The native configuration as it is written.
+//!
+//! Unknown keys are errors. Values that are parsed further are kept with their place, for whoever has to be told that
+//! they are wrong.
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_saphyr::Spanned;
+use std::{fmt, marker::PhantomData};
+
+/// One file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: Option<Spanned<String>>,
+    pub(crate) public_url: Option<Spanned<String>>,
+    pub(crate) identity: Spanned<Identity>,
+    pub(crate) backends: Spanned<Named<Backend>>,
+}
+
+/// Whose word counts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Identity {
+    pub(crate) issuers: Spanned<Vec<Issuer>>,
+}
+
+/// One identity provider.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Issuer {
+    pub(crate) issuer: Spanned<String>,
+    /// What its tokens for us have to be for; our own address at `/mcp` where nothing is said.
+    pub(crate) audience: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) required_scopes: Vec<String>,
+}
+
+/// One MCP server that requests are relayed to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backend {
+    pub(crate) url: Spanned<String>,
+    pub(crate) auth: Auth,
+}
+
+/// Who signs for a backend: exactly one kind.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Auth {
+    Aws(Box<Spanned<Aws>>),
+}
+
+/// AWS SigV4, as the caller.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Aws {
+    pub(crate) service: Option<Spanned<String>>,
+    pub(crate) region: Option<Spanned<String>>,
+    pub(crate) roles: Roles,
+    pub(crate) session_name: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) sts: Sts,
+}
+
+/// Who becomes which role.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Roles {
+    #[serde(default)]
+    pub(crate) rules: Vec<Spanned<Rule>>,
+    pub(crate) fallback: Option<Spanned<String>>,
+    pub(crate) role_claim: Option<Spanned<String>>,
+    pub(crate) role_claim_format: Option<RoleClaimFormat>,
+}
+
+/// One rule: a condition, and the role of whoever meets it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    pub(crate) when: Option<Spanned<String>>,
+    pub(crate) claim: Option<Spanned<String>>,
+    pub(crate) role: Spanned<String>,
+    pub(crate) priority: Option<i64>,
+    #[serde(default)]
+    pub(crate) on_error: OnError,
+}
+
+/// What a rule that cannot be decided means.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnError {
+    #[default]
+    Deny,
+    Skip,
+}
+
+/// How the role claim holds several values.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RoleClaimFormat {
+    SpaceSeparated,
+}
+
+/// Which STS.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sts {
+    pub(crate) region: Option<Spanned<String>>,
+    pub(crate) endpoint: Option<Spanned<String>>,
+    pub(crate) duration_seconds: Option<Spanned<u32>>,
+}
+
+/// A map in the order it is written, each name with its place.
+#[derive(Debug)]
+pub(crate) struct Named<T>(pub(crate) Vec<(Spanned<String>, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+struct Entries<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+    type Value = Named<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Named(entries))
+    }
+}

@@ -1,0 +1,222 @@
+//! What a configuration means, in types that cannot be wrong.
+
+use super::{diagnostic::Findings, raw};
+use axum::http::Uri;
+use countersign::{identity, sign::SigningTarget};
+use serde_saphyr::{Location, Spanned};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+/// A gateway.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) listen: SocketAddr,
+    /// What callers call us; `None` where that is wherever we listen.
+    pub(crate) public_url: Option<Uri>,
+    pub(crate) issuers: Vec<Issuer>,
+    pub(crate) backend: Backend,
+}
+
+/// Somebody whose tokens are believed.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    name: String,
+    audience: Option<String>,
+    required_scopes: Vec<String>,
+}
+
+/// An MCP server, and who signs for it.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    pub(crate) name: Arc<str>,
+    pub(crate) url: Uri,
+    pub(crate) auth: Auth,
+}
+
+/// Who signs.
+#[derive(Debug)]
+pub(crate) enum Auth {
+    Aws(Box<Aws>),
+}
+
+/// AWS SigV4, as the caller.
+#[derive(Debug)]
+pub(crate) struct Aws {
+    pub(crate) target: SigningTarget,
+}
+
+impl Issuer {
+    /// Its address.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is expected of its tokens, at a gateway that is `resource`.
+    pub(crate) fn expecting(self, resource: &str) -> identity::Issuer {
+        let audience = self.audience.unwrap_or_else(|| resource.to_owned());
+        identity::Issuer::new(self.name, audience).with_required_scopes(self.required_scopes)
+    }
+}
+
+/// Reads what was written; `None` where `findings` says why.
+pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gateway> {
+    let raw::Config { listen, public_url, identity, backends } = raw;
+    let listen = resolve_listen(listen, findings);
+    let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
+    let issuers = resolve_issuers(identity.value.issuers, findings);
+    let backend = resolve_backends(backends, findings);
+    Some(Gateway { listen: listen?.value, public_url: public_url?, issuers: issuers?, backend: backend? })
+}
+
+fn resolve_listen(listen: Option<Spanned<String>>, findings: &mut Findings) -> Option<Spanned<SocketAddr>> {
+    let Some(Spanned { value, referenced, .. }) = listen else {
+        let default = SocketAddr::from(([127, 0, 0, 1], 8080));
+        return Some(Spanned::new(default, Location::UNKNOWN, Location::UNKNOWN));
+    };
+    match value.parse() {
+        Ok(address) => Some(Spanned::new(address, referenced, referenced)),
+        Err(_) => {
+            findings.error(
+                referenced,
+                format!("`{value}` is no address to listen on"),
+                "write 127.0.0.1:8080",
+            );
+            None
+        }
+    }
+}
+
+/// The outer `None` is a mistake, the inner one means wherever we listen.
+fn resolve_public_url(
+    url: Option<Spanned<String>>,
+    listen: Option<&Spanned<SocketAddr>>,
+    findings: &mut Findings,
+) -> Option<Option<Uri>> {
+    let Some(Spanned { value, referenced, .. }) = url else {
+        if let Some(listen) = listen
+            && !listen.value.ip().is_loopback()
+        {
+            let what = "callers from elsewhere reach this server, but nothing says under which address";
+            findings.error(listen.referenced, what, "add `public_url: https://…`");
+            return None;
+        }
+        return Some(None);
+    };
+    let url = web_address(&value, referenced, findings)?;
+    if url.path() != "/" || url.query().is_some() {
+        let what = format!("`{value}` has a path, and MCP is served at /mcp");
+        findings.error(referenced, what, "name the server alone, as in https://mcp.example.com");
+        return None;
+    }
+    Some(Some(url))
+}
+
+fn resolve_issuers(raw: Spanned<Vec<raw::Issuer>>, findings: &mut Findings) -> Option<Vec<Issuer>> {
+    if raw.value.is_empty() {
+        findings.error(raw.referenced, "nobody is trusted, so nobody could sign in", "name an issuer");
+        return None;
+    }
+    let count = raw.value.len();
+    let mut issuers: Vec<Issuer> = Vec::new();
+    for raw::Issuer { issuer, audience, required_scopes } in raw.value {
+        let Spanned { value: name, referenced, .. } = issuer;
+        if issuers.iter().any(|other| other.name == name) {
+            findings.error(referenced, format!("`{name}` is named twice"), "remove one of the two");
+            continue;
+        }
+        let attempt = identity::Issuer::new(&name, "anything");
+        match identity::Verifier::builder().trust(attempt).build() {
+            Ok(_) => {
+                issuers.push(Issuer { name, audience: audience.map(|text| text.value), required_scopes })
+            }
+            Err(error) => {
+                let remedy = "write the issuer as its tokens do, in https, such as https://login.example.com";
+                findings.error(referenced, error.to_string(), remedy);
+            }
+        }
+    }
+    (issuers.len() == count).then_some(issuers)
+}
+
+fn resolve_backends(raw: Spanned<raw::Named<raw::Backend>>, findings: &mut Findings) -> Option<Backend> {
+    let Spanned { value: raw::Named(backends), referenced, .. } = raw;
+    let mut resolved: Vec<Option<Backend>> =
+        backends.into_iter().map(|(name, backend)| resolve_backend(name, backend, findings)).collect();
+    match resolved.len() {
+        0 => findings.error(referenced, "there is no backend", "name one, with `url:` and `auth:`"),
+        1 => {}
+        _ => {
+            let what = "there are several backends, and this version relays to one";
+            findings.error(referenced, what, "keep one, and run another gateway for each of the others");
+            return None;
+        }
+    }
+    resolved.pop()?
+}
+
+fn resolve_backend(name: Spanned<String>, raw: raw::Backend, findings: &mut Findings) -> Option<Backend> {
+    let Spanned { value: name, referenced, .. } = name;
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    let named = !name.is_empty() && name.chars().all(fits) && !name.contains("__");
+    if !named {
+        let what = format!("`{name}` cannot be a backend's name");
+        findings.error(referenced, what, "use letters, digits, `-` and single `_`");
+    }
+    let url = web_address(&raw.url.value, raw.url.referenced, findings);
+    let raw::Auth::Aws(aws) = raw.auth;
+    let aws = resolve_aws(*aws, findings);
+    let (url, aws) = (url?, aws?);
+    named.then(|| Backend { name: name.into(), url, auth: Auth::Aws(Box::new(aws)) })
+}
+
+fn resolve_aws(raw: Spanned<raw::Aws>, findings: &mut Findings) -> Option<Aws> {
+    let Spanned { value: raw, referenced, .. } = raw;
+    let target = resolve_target(raw.service, raw.region, referenced, findings);
+    Some(Aws { target: target? })
+}
+
+fn resolve_target(
+    service: Option<Spanned<String>>,
+    region: Option<Spanned<String>>,
+    place: Location,
+    findings: &mut Findings,
+) -> Option<SigningTarget> {
+    let mut needed = |value: Option<Spanned<String>>, key: &str, example: &str| {
+        if value.is_none() {
+            let what = format!("nothing says which {key} to sign for");
+            findings.error(place, what, format!("add `{key}: {example}`"));
+        }
+        value
+    };
+    let (service, region) =
+        (needed(service, "service", "execute-api"), needed(region, "region", "eu-west-1"));
+    let (service, region) = (service?, region?);
+    match SigningTarget::new(&service.value, &region.value) {
+        Ok(target) => Some(target),
+        Err(error) => {
+            findings.error(service.referenced, error.to_string(), "use the names that a signature has");
+            None
+        }
+    }
+}
+
+/// An address over https, or on this machine.
+fn web_address(text: &str, place: Location, findings: &mut Findings) -> Option<Uri> {
+    let remedy = "write it as in https://mcp.example.com; plain http is for this machine only";
+    let Ok(uri) = text.parse::<Uri>() else {
+        findings.error(place, format!("`{text}` is no address"), remedy);
+        return None;
+    };
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let loopback = bare == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let secure = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && loopback);
+    let bare_host = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    if !secure || host.is_empty() || !bare_host {
+        findings.error(place, format!("`{text}` is no address over https"), remedy);
+        return None;
+    }
+    Some(uri)
+}

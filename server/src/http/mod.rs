@@ -1,0 +1,6 @@
+//! The gateway as seen from outside: one MCP endpoint, and the documents that lead clients to it.
+
+mod gate;
+mod router;
+
+pub(crate) use self::router::{ENDPOINT, router};

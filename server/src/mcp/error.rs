@@ -1,0 +1,164 @@
+//! Errors become JSON-RPC here, and nowhere else.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+};
+use countersign::{BoxError, Error, Kind, respond::Answer};
+use serde_json::{Value, json, value::RawValue};
+use tower::timeout::error::Elapsed;
+
+/// A backend's failure, whatever it was.
+const BACKEND_FAILED: i64 = -32000;
+/// The caller may not do this there.
+const NOT_ALLOWED: i64 = -32001;
+/// Another try may succeed.
+const TRY_AGAIN: i64 = -32003;
+const HEADER_MISMATCH: i64 = -32020;
+const UNSUPPORTED_VERSION: i64 = -32022;
+
+/// A JSON-RPC error, and the status it is sent with.
+#[derive(Debug)]
+pub(super) struct Refusal(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    status: StatusCode,
+    id: Option<Box<RawValue>>,
+    code: i64,
+    message: String,
+    data: Option<Value>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: i64, message: impl Into<String>) -> Self {
+        Self(Box::new(Parts { status, id: None, code, message: message.into(), data: None }))
+    }
+
+    /// The body is not JSON.
+    pub(super) fn parse_error() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, -32700, "the body is not JSON")
+    }
+
+    /// It is JSON, and no message.
+    pub(super) fn invalid_request(what: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, -32600, what)
+    }
+
+    pub(super) fn invalid_params(what: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, -32602, what)
+    }
+
+    /// Not with this status of HTTP.
+    pub(super) fn http(status: StatusCode, what: &str) -> Self {
+        Self::new(status, -32600, what)
+    }
+
+    /// Modern clients are told so, to not take us for a server that they do not know.
+    pub(super) fn unknown_method(method: &str) -> Self {
+        let what = format!("the method `{method}` does not exist in this version of the protocol");
+        Self::new(StatusCode::NOT_FOUND, -32601, what)
+    }
+
+    pub(super) fn header_mismatch(what: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, HEADER_MISMATCH, what)
+    }
+
+    pub(super) fn unsupported_version(requested: &str, supported: &[&str]) -> Self {
+        let refusal = Self::new(StatusCode::BAD_REQUEST, UNSUPPORTED_VERSION, "unsupported protocol version");
+        refusal.with_data(json!({"supported": supported, "requested": requested}))
+    }
+
+    /// The session is not this caller's, is over, or never was: the client starts another.
+    pub(super) fn no_session() -> Self {
+        Self::new(StatusCode::NOT_FOUND, -32600, "there is no such session; initialize a new one")
+    }
+
+    /// The backend said something that is not MCP.
+    pub(super) fn backend(name: &str, what: &str) -> Self {
+        let refusal = Self::new(StatusCode::OK, BACKEND_FAILED, format!("backend `{name}` {what}"));
+        refusal.with_data(json!({"backend": name}))
+    }
+
+    /// The backend does not let the caller's role do this, or does not believe who signed.
+    pub(super) fn backend_denied(name: &str, what: &str) -> Self {
+        let refusal = Self::new(StatusCode::OK, NOT_ALLOWED, format!("backend `{name}` {what}"));
+        refusal.with_data(json!({"backend": name}))
+    }
+
+    /// The call never reached the backend, or no answer came; `Err` is the caller's own token's fault, which HTTP tells.
+    pub(super) fn of_call(name: &str, error: BoxError) -> Result<Self, Error> {
+        let error = match error.downcast::<Error>() {
+            Ok(ours) if ours.kind() == Kind::ExpiredToken => return Err(*ours),
+            Ok(ours) => ours as BoxError,
+            Err(other) => other,
+        };
+        let kind = error.downcast_ref::<Error>().map(Error::kind);
+        if kind.is_none() {
+            let what = if error.is::<Elapsed>() { "did not answer in time" } else { "cannot be reached" };
+            tracing::warn!(backend = name, error = chain(&*error), "no answer");
+            return Ok(Self::backend(name, what));
+        }
+        let answer = Answer::to(&*error);
+        let code = match answer.status() {
+            StatusCode::FORBIDDEN => NOT_ALLOWED,
+            StatusCode::SERVICE_UNAVAILABLE => TRY_AGAIN,
+            _ => BACKEND_FAILED,
+        };
+        let mut data = json!({"backend": name});
+        if let Some(id) = answer.correlation_id() {
+            data["correlation_id"] = id.into();
+        }
+        if let Some(after) = answer.retry_after() {
+            data["retry_after_seconds"] = after.as_secs().max(1).into();
+        }
+        let message = format!("backend `{name}`: {}", answer.sentence());
+        Ok(Self::new(StatusCode::OK, code, message).with_data(data))
+    }
+
+    /// Whose answer it is.
+    pub(super) fn answering(mut self, id: Option<&RawValue>) -> Self {
+        self.0.id = id.map(ToOwned::to_owned);
+        self
+    }
+
+    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        let Parts { status, id, code, message, data } = *self.0;
+        let mut error = json!({"code": code, "message": message});
+        if let Some(data) = data {
+            error["data"] = data;
+        }
+        // The id goes back as it came: it may be a number that no type here holds.
+        let id = id.map_or_else(|| "null".to_owned(), |id| id.get().to_owned());
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
+    #[cfg(test)]
+    pub(super) fn code(&self) -> i64 {
+        self.0.code
+    }
+
+    fn with_data(mut self, data: Value) -> Self {
+        self.0.data = Some(data);
+        self
+    }
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        text = format!("{text}: {source}");
+        below = source.source();
+    }
+    text
+}

@@ -1,0 +1,10 @@
+//! MCP between a client and a backend: what is said, in which era, and in whose session.
+
+mod era;
+mod error;
+mod message;
+mod names;
+mod relay;
+mod session;
+
+pub(crate) use self::relay::{MAX_BODY, Relay};

@@ -1,0 +1,190 @@
+//! `countersign serve` before the doubles, and a client that says exactly what it is told to say.
+
+use bytes::Bytes;
+use countersign_fixtures::{
+    clock::Clock,
+    world::{ADMIN, SERVICE, USER, World},
+};
+use countersign_tests::{
+    client::{Answer, Plain},
+    process::Counterpart,
+};
+use http::{HeaderName, HeaderValue, Method, Request};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use std::{io::Write, path::Path};
+use tempfile::NamedTempFile;
+use tokio::process::Command;
+
+pub(crate) const MODERN: &str = "2026-07-28";
+pub(crate) const LEGACY: &str = "2025-11-25";
+
+/// A running gateway, and the world around it.
+pub(crate) struct Gateway {
+    pub(crate) world: World,
+    pub(crate) endpoint: String,
+    pub(crate) process: Counterpart,
+    http: Plain,
+    _config: NamedTempFile,
+}
+
+impl Gateway {
+    /// Admins are admins, everybody else is a user.
+    pub(crate) async fn start() -> Self {
+        Self::with(|text| text).await
+    }
+
+    /// The same, with its configuration changed by `edit`.
+    pub(crate) async fn with(edit: impl FnOnce(String) -> String) -> Self {
+        let world = World::start(Clock::default()).await;
+        let config = written(&edit(configuration(&world)));
+        let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(config.path()));
+        let endpoint = process.wait_for("listening on ").await;
+        world.trust_tokens_for(&[&endpoint]);
+        Self { world, endpoint, process, http: Plain::default(), _config: config }
+    }
+
+    pub(crate) fn token(&self, who: &str) -> String {
+        self.world.idp.mint(who).audience(&*self.endpoint).token()
+    }
+
+    /// One request with these headers, besides those that every request of MCP has.
+    pub(crate) async fn send(&self, method: Method, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::new(Full::new(Bytes::from(body.to_owned())));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.endpoint.parse().unwrap();
+        let usual = [("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+        for (name, value) in usual.iter().chain(headers) {
+            let name: HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        self.http.send(request).await.unwrap()
+    }
+
+    /// A modern request, which says in its headers what it says in its body.
+    pub(crate) async fn modern(&self, who: &str, method: &str, params: Value) -> Answer {
+        let authorization = format!("Bearer {}", self.token(who));
+        let name = params["name"].as_str().unwrap_or_default().to_owned();
+        let body = modern_body(method, params);
+        let mut headers = vec![
+            ("authorization", authorization.as_str()),
+            ("mcp-protocol-version", MODERN),
+            ("mcp-method", method),
+        ];
+        if !name.is_empty() {
+            headers.push(("mcp-name", &name));
+        }
+        self.send(Method::POST, &headers, &body).await
+    }
+
+    /// A tool without arguments, called in the modern way.
+    pub(crate) async fn tool(&self, who: &str, tool: &str) -> Answer {
+        self.modern(who, "tools/call", json!({"name": tool, "arguments": {}})).await
+    }
+
+    /// Opens a session; its id, as the client is told.
+    pub(crate) async fn initialize(&self, who: &str) -> (String, Answer) {
+        let hello = json!({
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": LEGACY,
+                "capabilities": {},
+                "clientInfo": {"name": "test", "version": "1"},
+            },
+        });
+        let authorization = format!("Bearer {}", self.token(who));
+        let headers = [("authorization", authorization.as_str())];
+        let answer = self.send(Method::POST, &headers, &hello.to_string()).await;
+        (answer.header("mcp-session-id").to_owned(), answer)
+    }
+
+    /// A request within a session.
+    pub(crate) async fn in_session(&self, who: &str, session: &str, method: Method, body: &str) -> Answer {
+        let authorization = format!("Bearer {}", self.token(who));
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("mcp-session-id", session),
+            ("mcp-protocol-version", LEGACY),
+        ];
+        self.send(method, &headers, body).await
+    }
+
+    /// Role and session name of the last signature that arrived, and everything else about that request.
+    pub(crate) fn last_seen(&self) -> countersign_fixtures::oracle::Seen {
+        self.world.mcp.oracle().seen().pop().expect("something arrived")
+    }
+}
+
+/// The program.
+pub(crate) fn countersign() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.env_remove("RUST_LOG");
+    command
+}
+
+/// A file with this text, as long as it is held.
+pub(crate) fn written(text: &str) -> NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+pub(crate) fn modern_body(method: &str, mut params: Value) -> String {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    });
+    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()
+}
+
+/// The message that an answer holds, whether it came alone or in a stream.
+pub(crate) fn message(answer: &Answer) -> Value {
+    let text = answer.text();
+    let data = text.lines().filter_map(|line| line.strip_prefix("data:")).last();
+    serde_json::from_str(data.unwrap_or(&text))
+        .unwrap_or_else(|_| panic!("no message: {} {text}", answer.status))
+}
+
+pub(crate) fn configuration(world: &World) -> String {
+    let (service, region) = SERVICE;
+    let (issuer, mcp, sts) = (world.idp.issuer(), world.mcp_url(), world.sts.url());
+    format!(
+        "
+listen: 127.0.0.1:0
+identity:
+  issuers:
+    - issuer: {issuer}
+backends:
+  warehouse:
+    url: {mcp}
+    auth:
+      aws:
+        service: {service}
+        region: {region}
+        sts: {{ endpoint: '{sts}', region: {region} }}
+        session_name: '{{claims.email}}'
+        roles:
+          rules:
+            - claim: admins
+              role: {ADMIN}
+          fallback: {USER}
+"
+    )
+}
+
+/// Runs a command to its end: exit code, standard output, standard error.
+pub(crate) async fn output(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+/// Runs `countersign` with a configuration.
+pub(crate) async fn validate(path: &Path, more: &[&str]) -> (i32, String) {
+    let (code, out, err) = output(countersign().arg("validate").arg("-c").arg(path).args(more)).await;
+    assert_eq!(err, "", "problems are what `validate` is for, so they go to standard output");
+    (code, out)
+}

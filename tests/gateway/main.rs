@@ -1,0 +1,16 @@
+//! The gateway from outside, as the program that people run.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "whatever is missing here fails the test, as it should"
+)]
+
+mod demo;
+mod door;
+mod failures;
+mod gateway;
+mod relay;
+mod sessions;
+mod validate;
