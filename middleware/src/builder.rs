@@ -1,7 +1,7 @@
 //! The layers as methods of tower's `ServiceBuilder`.
 
 use tower::ServiceBuilder;
-#[cfg(any(feature = "identity", feature = "respond"))]
+#[cfg(any(feature = "identity", feature = "respond", feature = "sign", feature = "sts"))]
 use tower::layer::util::Stack;
 
 /// Adds this crate's layers to [`ServiceBuilder`], so that a stack reads like a sentence.
@@ -46,6 +46,32 @@ pub trait ServiceBuilderExt<L>: Sized {
         self,
         verifier: crate::identity::Verifier,
     ) -> ServiceBuilder<Stack<crate::identity::VerifyIdentityForRouterLayer, L>>;
+
+    /// Gives each request credentials of its caller's, in the role that was selected.
+    ///
+    /// See [`sts`](crate::sts).
+    #[cfg(feature = "sts")]
+    fn assume_role<C: crate::sts::CredentialProvider>(
+        self,
+        cache: &crate::sts::CredentialCache<C>,
+        session: crate::sts::Session,
+    ) -> ServiceBuilder<Stack<crate::sts::AssumeRoleLayer<C>, L>>;
+
+    /// Gives every request the credentials of one identity, the service's own.
+    #[cfg(feature = "sts")]
+    fn service_credentials(
+        self,
+        keys: crate::sts::StaticKeys,
+    ) -> ServiceBuilder<Stack<crate::sts::ServiceCredentialsLayer, L>>;
+
+    /// Signs each request with the credentials that a layer before this one established.
+    ///
+    /// See [`sign`](crate::sign).
+    #[cfg(feature = "sign")]
+    fn sign_request(
+        self,
+        target: crate::sign::SigningTarget,
+    ) -> ServiceBuilder<Stack<crate::sign::SignRequestLayer, L>>;
 }
 
 impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
@@ -73,5 +99,30 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
         verifier: crate::identity::Verifier,
     ) -> ServiceBuilder<Stack<crate::identity::VerifyIdentityForRouterLayer, L>> {
         self.layer(crate::identity::VerifyIdentityLayer::new(verifier).for_router())
+    }
+
+    #[cfg(feature = "sts")]
+    fn assume_role<C: crate::sts::CredentialProvider>(
+        self,
+        cache: &crate::sts::CredentialCache<C>,
+        session: crate::sts::Session,
+    ) -> ServiceBuilder<Stack<crate::sts::AssumeRoleLayer<C>, L>> {
+        self.layer(crate::sts::AssumeRoleLayer::sharing(cache).with_session(session))
+    }
+
+    #[cfg(feature = "sts")]
+    fn service_credentials(
+        self,
+        keys: crate::sts::StaticKeys,
+    ) -> ServiceBuilder<Stack<crate::sts::ServiceCredentialsLayer, L>> {
+        self.layer(crate::sts::ServiceCredentialsLayer::new(keys))
+    }
+
+    #[cfg(feature = "sign")]
+    fn sign_request(
+        self,
+        target: crate::sign::SigningTarget,
+    ) -> ServiceBuilder<Stack<crate::sign::SignRequestLayer, L>> {
+        self.layer(crate::sign::SignRequestLayer::new(target))
     }
 }

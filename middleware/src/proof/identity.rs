@@ -1,6 +1,10 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 /// Who is calling: the fact that `VerifyIdentity` and `TrustIdentity` establish.
 ///
@@ -18,7 +22,12 @@ use std::{fmt, sync::Arc, time::SystemTime};
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Identity(Arc<IdentityParts>);
+pub struct Identity(Arc<Known>);
+
+struct Known {
+    parts: IdentityParts,
+    fingerprint: OnceLock<[u8; 32]>,
+}
 
 /// What an identity is made of.
 pub(crate) struct IdentityParts {
@@ -42,66 +51,77 @@ pub struct Actor {
 impl Identity {
     #[cfg_attr(not(any(feature = "identity", test)), expect(dead_code, reason = "only `identity` makes one"))]
     pub(crate) fn new(parts: IdentityParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Known { parts, fingerprint: OnceLock::new() }))
     }
 
     /// Who vouches for the subject: the token's `iss`.
     pub fn issuer(&self) -> &str {
-        &self.0.issuer
+        &self.0.parts.issuer
     }
 
     /// Who it is, unique within the issuer: the token's `sub`.
     pub fn subject(&self) -> &str {
-        &self.0.subject
+        &self.0.parts.subject
     }
 
     /// Everything the issuer said.
     pub fn claims(&self) -> &Map<String, Value> {
-        &self.0.claims
+        &self.0.parts.claims
     }
 
     /// One thing the issuer said.
     pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.0.claims.get(name)
+        self.0.parts.claims.get(name)
     }
 
     /// What was granted: the members of `scope` or `scp`.
     pub fn scopes(&self) -> &[String] {
-        &self.0.scopes
+        &self.0.parts.scopes
     }
 
     /// Whether `scope` was granted.
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.0.scopes.iter().any(|granted| granted == scope)
+        self.0.parts.scopes.iter().any(|granted| granted == scope)
     }
 
     /// Who acts for the subject, the current actor first; empty when the subject acts in person.
     pub fn actors(&self) -> &[Actor] {
-        &self.0.actors
+        &self.0.parts.actors
     }
 
     /// The token itself, for the layers that exchange it. `None` where `TrustIdentity` was given none.
     pub fn token(&self) -> Option<&SecretString> {
-        self.0.token.as_ref()
+        self.0.parts.token.as_ref()
     }
 
     /// When it ends. `None` where `TrustIdentity` was given no end.
     pub fn expires(&self) -> Option<SystemTime> {
-        self.0.expires
+        self.0.parts.expires
     }
 
     /// Whether it has ended by `now`, the issuer's leeway included.
     pub fn is_over(&self, now: SystemTime) -> bool {
-        self.0.honoured_until.is_some_and(|end| now >= end)
+        self.honoured_until().is_some_and(|end| now >= end)
+    }
+
+    /// When it ends, the issuer's leeway included.
+    pub(crate) fn honoured_until(&self) -> Option<SystemTime> {
+        self.0.parts.honoured_until
+    }
+
+    /// What a cache finds this caller by: computed once, and remembered for as long as the identity is.
+    #[allow(dead_code, reason = "`AssumeRole` asks for it, where that is on")]
+    pub(crate) fn fingerprint(&self, compute: impl FnOnce(&Self) -> [u8; 32]) -> &[u8; 32] {
+        self.0.fingerprint.get_or_init(|| compute(self))
     }
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
-            .field("issuer", &self.0.issuer)
-            .field("subject", &self.0.subject)
-            .field("expires", &self.0.expires)
+            .field("issuer", &self.0.parts.issuer)
+            .field("subject", &self.0.parts.subject)
+            .field("expires", &self.0.parts.expires)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 /// The IAM role to act in, and the name to do it under: the fact that `SelectRole` establishes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AwsRole {
     arn: Arc<str>,
     session_name: Arc<str>,

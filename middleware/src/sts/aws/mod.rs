@@ -1,0 +1,8 @@
+//! AWS STS itself.
+
+mod answer;
+mod builder;
+mod client;
+mod guard;
+
+pub use self::builder::{Sts, StsBuilder};

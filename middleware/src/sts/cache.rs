@@ -1,0 +1,247 @@
+use super::{
+    ask::Ask,
+    entry::{Entry, Flight, Held, Landing, Turn},
+    expiry::Lifetime,
+    key::Key,
+    observe::{Assumed, Event, Nobody, Observer},
+    provider::{CredentialProvider, CredentialRequest, IssuedCredentials},
+    refusal::Refusal,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    proof::AwsCredentials,
+    task,
+};
+use moka::{policy::EvictionPolicy, sync::Cache};
+use secrecy::ExposeSecret;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Credentials by caller and session, over a provider that makes them. Clones share what they know.
+///
+/// One of these serves all backends: [`AssumeRoleLayer::sharing`](super::AssumeRoleLayer::sharing).
+///
+/// ```
+/// use countersign::sts::{CredentialCache, Sts};
+/// use std::time::Duration;
+///
+/// let cache = CredentialCache::builder(Sts::in_region("eu-west-1")?)
+///     .with_capacity(50_000)
+///     .with_margin(Duration::from_secs(120))
+///     .build();
+/// assert_eq!(cache.entries(), 0);
+/// # Ok::<(), countersign::sts::ConfigError>(())
+/// ```
+pub struct CredentialCache<C>(Arc<Inner<C>>);
+
+struct Inner<C> {
+    provider: C,
+    entries: Cache<Key, Arc<Entry>>,
+    bytes: Arc<AtomicU64>,
+    margin: Duration,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+}
+
+/// Puts a [`CredentialCache`] together.
+#[derive(Debug)]
+pub struct CredentialCacheBuilder<C> {
+    provider: C,
+    capacity: u64,
+    margin: Duration,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+}
+
+/// What can be said at once.
+pub(super) enum Look {
+    Ready(AwsCredentials),
+    Refused(Refusal),
+    Wait(Flight),
+}
+
+impl<C: CredentialProvider> CredentialCache<C> {
+    /// A cache of 10,000 entries over `provider`.
+    pub fn new(provider: C) -> Self {
+        Self::builder(provider).build()
+    }
+
+    /// A cache with other settings.
+    pub fn builder(provider: C) -> CredentialCacheBuilder<C> {
+        CredentialCacheBuilder {
+            provider,
+            capacity: 10_000,
+            margin: Duration::from_secs(60),
+            clock: Arc::new(SystemClock),
+            observer: Arc::new(Nobody),
+        }
+    }
+
+    /// How many entries there are, approximately.
+    pub fn entries(&self) -> u64 {
+        self.0.entries.entry_count()
+    }
+
+    /// How many bytes the credentials in it take.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn look(&self, ask: &Ask) -> Look {
+        let now = self.0.clock.now();
+        if let Some(entry) = self.0.entries.get(&ask.key)
+            && let Some((credentials, ageing)) = entry.ready(now)
+        {
+            self.0.observer.observe(&Event::Hit);
+            if ageing && let Some(landing) = entry.refresh(now, || ask.mark()) {
+                self.0.observer.observe(&Event::RefreshAhead);
+                self.depart(ask, landing);
+            }
+            return Look::Ready(credentials);
+        }
+        let entry = self.0.entries.entry_by_ref(&ask.key).or_insert_with(Arc::default).into_value();
+        match entry.turn(now, ask.mark()) {
+            Turn::Ready(credentials) => {
+                self.0.observer.observe(&Event::Hit);
+                Look::Ready(credentials)
+            }
+            Turn::Refused(refusal) => {
+                self.0.observer.observe(&Event::Remembered(refusal.kind()));
+                Look::Refused(refusal)
+            }
+            Turn::Join(flight) => {
+                self.0.observer.observe(&Event::Coalesced);
+                Look::Wait(flight)
+            }
+            Turn::Lead(flight, landing) => {
+                self.0.observer.observe(&Event::Miss);
+                self.depart(ask, landing);
+                Look::Wait(flight)
+            }
+        }
+    }
+
+    /// Has credentials made, whoever waits for them or gives up.
+    fn depart(&self, ask: &Ask, landing: Landing) {
+        let (inner, ask) = (self.0.clone(), ask.clone());
+        task::spawn(async move {
+            match inner.make(&ask).await {
+                Ok((request, issued)) => inner.land(&ask, landing, &request, issued),
+                Err(refusal) => {
+                    inner.observer.observe(&Event::Refused(refusal.kind()));
+                    landing.fail(&refusal, inner.clock.now());
+                }
+            }
+        });
+    }
+}
+
+impl<C: CredentialProvider> Inner<C> {
+    async fn make(&self, ask: &Ask) -> Result<(CredentialRequest, IssuedCredentials), Refusal> {
+        let request = ask.request().await?;
+        let issued = self.provider.provide(request.clone()).await?;
+        Ok((request, issued))
+    }
+
+    fn land(&self, ask: &Ask, landing: Landing, request: &CredentialRequest, issued: IssuedCredentials) {
+        let IssuedCredentials { credentials, expires, request_id } = issued;
+        self.observer.observe(&Event::Assumed(Assumed {
+            caller: request.caller(),
+            role: request.first().role_arn(),
+            acting_role: request.last().role_arn(),
+            session_name: request.first().session_name(),
+            source_identity: request.first().source_identity(),
+            access_key_id: credentials.access_key_id(),
+            expires,
+            request_id: request_id.as_deref(),
+        }));
+        let lifetime = Lifetime::new(
+            self.clock.now(),
+            expires,
+            ask.caller_ends(),
+            self.margin,
+            credentials.access_key_id(),
+        );
+        let held = Held::new(&self.bytes, bytes(&credentials));
+        landing.succeed(credentials, lifetime, held);
+    }
+}
+
+impl<C: CredentialProvider> CredentialCacheBuilder<C> {
+    /// How many entries there may be (10,000). The one that was used longest ago goes first.
+    #[must_use]
+    pub fn with_capacity(mut self, entries: u64) -> Self {
+        self.capacity = entries;
+        self
+    }
+
+    /// How long before their end credentials are no longer used (60 s, and never more than a tenth of a lifetime).
+    #[must_use]
+    pub fn with_margin(mut self, margin: Duration) -> Self {
+        self.margin = margin;
+        self
+    }
+
+    /// Tells the time by `clock`.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Tells `observer` what happens.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The cache, empty.
+    pub fn build(self) -> CredentialCache<C> {
+        let entries = Cache::builder()
+            .max_capacity(self.capacity)
+            // The default policy may turn a new caller away at the door, and have STS asked for every request.
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        CredentialCache(Arc::new(Inner {
+            provider: self.provider,
+            entries,
+            bytes: Arc::default(),
+            margin: self.margin,
+            clock: self.clock,
+            observer: self.observer,
+        }))
+    }
+}
+
+impl<C> Clone for CredentialCache<C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<C: fmt::Debug> fmt::Debug for CredentialCache<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CredentialCache")
+            .field("provider", &self.0.provider)
+            .field("entries", &self.0.entries.entry_count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What credentials take where they are kept, the session token first of all.
+fn bytes(credentials: &AwsCredentials) -> u64 {
+    let token = credentials.session_token().map_or(0, |token| token.expose_secret().len());
+    let secret = credentials.secret_access_key().expose_secret().len();
+    let length = ENTRY + token + secret + credentials.access_key_id().len();
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// An entry, its key and what the allocator keeps about them. Measured by `cargo bench --bench credentials`.
+const ENTRY: usize = 1024;

@@ -1,0 +1,119 @@
+//! What tells one caller's session from another's.
+
+use crate::proof::{AwsRole, Identity};
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use serde_json::Value;
+use std::hash::{Hash, Hasher};
+
+/// A SHA-256.
+pub(super) type Digest = [u8; 32];
+
+/// Claims that differ from token to token without saying anything else about the caller.
+const OF_ONE_TOKEN: [&str; 4] = ["exp", "iat", "jti", "nbf"];
+
+/// Everything that STS is told, and who it is told about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Issuer, subject, claims and actors, or what stands in for them.
+    pub(super) caller: Digest,
+    /// What was configured.
+    pub(super) session: Digest,
+    /// What was worked out for this very call: tags, the policy of a tool.
+    pub(super) particulars: Option<Digest>,
+    pub(super) role: AwsRole,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Digests are scattered already: a part of each finds the place, and equality compares the whole.
+        for digest in
+            [Some(&self.caller), Some(&self.session), self.particulars.as_ref()].into_iter().flatten()
+        {
+            if let Some(part) = digest.first_chunk::<8>() {
+                state.write_u64(u64::from_ne_bytes(*part));
+            }
+        }
+        self.role.hash(state);
+    }
+}
+
+/// The caller as such: issuer, subject and every claim that is not one token's own. Computed once an identity.
+pub(super) fn caller(identity: &Identity) -> &Digest {
+    identity.fingerprint(|identity| {
+        let mut fields = Fields::new("caller");
+        fields.text(identity.issuer());
+        fields.text(identity.subject());
+        for actor in identity.actors() {
+            fields.text(actor.issuer().unwrap_or_default());
+            fields.text(actor.subject());
+        }
+        fields.claims(identity.claims());
+        fields.digest()
+    })
+}
+
+/// A token's own mark.
+pub(super) fn mark(token: &str) -> Digest {
+    fixed(digest(&SHA256, token.as_bytes()).as_ref())
+}
+
+/// A digest over named values, each with its length, so that no two lists of values look alike.
+pub(super) struct Fields(Context);
+
+impl Fields {
+    /// `what` keeps digests of different things apart.
+    pub(super) fn new(what: &str) -> Self {
+        let mut fields = Self(Context::new(&SHA256));
+        fields.text(what);
+        fields
+    }
+
+    pub(super) fn bytes(&mut self, value: &[u8]) {
+        let length = u64::try_from(value.len()).unwrap_or(u64::MAX);
+        self.0.update(&length.to_be_bytes());
+        self.0.update(value);
+    }
+
+    pub(super) fn text(&mut self, value: &str) {
+        self.bytes(value.as_bytes());
+    }
+
+    pub(super) fn maybe(&mut self, value: Option<&str>) {
+        match value {
+            Some(value) => {
+                self.text("+");
+                self.text(value);
+            }
+            None => self.text("-"),
+        }
+    }
+
+    pub(super) fn list<'a>(&mut self, values: impl ExactSizeIterator<Item = &'a str>) {
+        self.bytes(&u64::try_from(values.len()).unwrap_or(u64::MAX).to_be_bytes());
+        for value in values {
+            self.text(value);
+        }
+    }
+
+    /// Every claim but those that belong to one token.
+    pub(super) fn claims(&mut self, claims: &serde_json::Map<String, Value>) {
+        let mut kept: Vec<_> =
+            claims.iter().filter(|(name, _)| !OF_ONE_TOKEN.contains(&name.as_str())).collect();
+        // A map may keep the order of its text, which says nothing.
+        kept.sort_unstable_by_key(|(name, _)| *name);
+        for (name, value) in kept {
+            self.text(name);
+            self.text(&value.to_string());
+        }
+    }
+
+    pub(super) fn digest(self) -> Digest {
+        fixed(self.0.finish().as_ref())
+    }
+}
+
+fn fixed(bytes: &[u8]) -> Digest {
+    let mut fixed = [0; 32];
+    fixed.copy_from_slice(bytes);
+    fixed
+}
