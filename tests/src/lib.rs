@@ -1,5 +1,5 @@
-//! What the black-box suites share: a plain HTTP client, rmcp's MCP client over it, finding the counterparts that `tests/run` prepared,
-//! running them, and the bodies of the fuzz targets.
+//! What the black-box suites share: a plain HTTP client, MCP clients of others, finding the counterparts that
+//! `tests/run` prepared, running them, and the bodies of the fuzz targets.
 #![allow(clippy::expect_used, clippy::panic, reason = "a suite that cannot be set up has failed")]
 
 pub mod client;

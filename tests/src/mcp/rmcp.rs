@@ -1,5 +1,14 @@
 //! rmcp's client, with an HTTP connection that a test can reach into: to sign, to add a token, to count.
 
+use ::rmcp::{
+    ClientHandler, ClientLifecycleMode, ClientServiceExt,
+    model::{ClientJsonRpcMessage, ProtocolVersion},
+    service::{ClientInitializeError, RoleClient, RunningService},
+    transport::streamable_http_client::{
+        StreamableHttpClient, StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
+        StreamableHttpError, StreamableHttpPostResponse,
+    },
+};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -8,15 +17,6 @@ use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, Error, connect::HttpConnector},
     rt::TokioExecutor,
-};
-use rmcp::{
-    ClientHandler, ClientLifecycleMode, ClientServiceExt,
-    model::{ClientJsonRpcMessage, ProtocolVersion},
-    service::{ClientInitializeError, RoleClient, RunningService},
-    transport::streamable_http_client::{
-        StreamableHttpClient, StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
-        StreamableHttpError, StreamableHttpPostResponse,
-    },
 };
 use sse_stream::{Sse, SseStream};
 use std::{collections::HashMap, fmt, sync::Arc};

@@ -1,0 +1,58 @@
+//! The official Python client, driven by `tests/peers/mcp_client.py`.
+
+use crate::{peers, process::Counterpart};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/mcp_client.py");
+
+/// A client that is not running yet. The script says what its modes and steps are.
+#[derive(Clone, Debug)]
+pub struct Python {
+    url: String,
+    mode: String,
+    token: Option<String>,
+}
+
+impl Python {
+    /// A client of the server at `url`; `mode` is `auto`, `legacy` or a version.
+    pub fn new(url: &str, mode: &str) -> Self {
+        Self { url: url.to_owned(), mode: mode.to_owned(), token: None }
+    }
+
+    /// Sends a bearer token with everything.
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// Lets it connect and take these steps.
+    pub fn start(&self, steps: &[Value]) -> Running {
+        let mut command = Command::new(peers::python("mcp"));
+        command.arg(SCRIPT).args([&self.url, &self.mode]).arg(json!(steps).to_string()).env_clear();
+        if let Some(token) = &self.token {
+            command.env("MCP_TOKEN", token);
+        }
+        Running(Counterpart::start(&mut command))
+    }
+}
+
+/// A client at work. It ends with the test.
+#[derive(Debug)]
+pub struct Running(Counterpart);
+
+impl Running {
+    /// What it says next under this mark: `connected:`, `answer:` or `failed:`.
+    pub async fn wait_for(&mut self, mark: &str) -> Value {
+        serde_json::from_str(&self.0.wait_for(mark).await).expect("what it says is JSON")
+    }
+
+    /// Its next answers.
+    pub async fn answers<const N: usize>(&mut self) -> [Value; N] {
+        let mut answers = [const { Value::Null }; N];
+        for answer in &mut answers {
+            *answer = self.wait_for("answer:").await;
+        }
+        answers
+    }
+}
