@@ -6,14 +6,15 @@
 //! have every attempt signed anew. Layers that are generic over the request (timeouts, limits, load shedding)
 //! still fit. [`Transmit`](crate::transmit::Transmit) is what takes it apart again.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Uri};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
 use pin_project_lite::pin_project;
 use std::{
+    collections::VecDeque,
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -42,9 +43,19 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
-        Whole { bytes: Full<Bytes> },
+        Whole { pieces: Pieces },
         Stream { #[pin] body: B },
     }
+}
+
+/// A body in memory. One that came in a single piece is that piece; what came after the first is in pieces of our
+/// own, so that a sender of tiny ones cannot make them many.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    first: Bytes,
+    others: VecDeque<Bytes>,
+    filling: BytesMut,
+    len: usize,
 }
 
 /// What may stand between a layer that finishes requests and [`Transmit`](crate::transmit::Transmit): every
@@ -93,12 +104,62 @@ impl<B> Outgoing<B> {
 }
 
 impl<B> Payload<B> {
-    pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self { kind: Kind::Whole { bytes: Full::new(bytes) } }
+    pub(crate) fn whole(pieces: Pieces) -> Self {
+        Self { kind: Kind::Whole { pieces } }
     }
 
     pub(crate) fn stream(body: B) -> Self {
         Self { kind: Kind::Stream { body } }
+    }
+}
+
+impl Pieces {
+    const SMALLEST: usize = 8 * 1024;
+    const LARGEST: usize = 1024 * 1024;
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds what arrived.
+    pub(crate) fn push(&mut self, data: Bytes) {
+        let is_first = self.len == 0;
+        self.len += data.len();
+        if is_first {
+            self.first = data;
+            return;
+        }
+        let mut rest = &data[..];
+        while !rest.is_empty() {
+            if self.filling.len() == self.filling.capacity() {
+                let full = mem::take(&mut self.filling);
+                let room = (2 * full.len()).clamp(Self::SMALLEST, Self::LARGEST);
+                if !full.is_empty() {
+                    self.others.push_back(full.freeze());
+                }
+                self.filling.reserve(room);
+            }
+            let room = self.filling.capacity() - self.filling.len();
+            let (fitting, over) = rest.split_at(room.min(rest.len()));
+            self.filling.extend_from_slice(fitting);
+            rest = over;
+        }
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.len == 0 {
+            return None;
+        }
+        let piece = if !self.first.is_empty() {
+            mem::take(&mut self.first)
+        } else if let Some(piece) = self.others.pop_front() {
+            piece
+        } else {
+            mem::take(&mut self.filling).freeze()
+        };
+        self.len -= piece.len();
+        Some(piece)
     }
 }
 
@@ -111,21 +172,23 @@ impl<B: Body<Data = Bytes>> Body for Payload<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
-            KindProjection::Whole { bytes } => Pin::new(bytes).poll_frame(cx).map_err(|never| match never {}),
+            KindProjection::Whole { pieces } => {
+                Poll::Ready(pieces.next().map(|piece| Ok(Frame::data(piece))))
+            }
             KindProjection::Stream { body } => body.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Whole { bytes } => bytes.is_end_stream(),
+            Kind::Whole { pieces } => pieces.len() == 0,
             Kind::Stream { body } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Whole { bytes } => bytes.size_hint(),
+            Kind::Whole { pieces } => SizeHint::with_exact(u64::try_from(pieces.len()).unwrap_or(u64::MAX)),
             Kind::Stream { body } => body.size_hint(),
         }
     }

@@ -1,5 +1,10 @@
 use secrecy::SecretString;
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 /// Short-lived AWS credentials: the fact that `AssumeRole` and `ServiceCredentials` establish.
 ///
@@ -12,6 +17,7 @@ struct Parts {
     secret_access_key: SecretString,
     session_token: Option<SecretString>,
     expires: Option<SystemTime>,
+    prepared: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl AwsCredentials {
@@ -22,7 +28,8 @@ impl AwsCredentials {
         session_token: Option<SecretString>,
         expires: Option<SystemTime>,
     ) -> Self {
-        Self(Arc::new(Parts { access_key_id, secret_access_key, session_token, expires }))
+        let prepared = OnceLock::new();
+        Self(Arc::new(Parts { access_key_id, secret_access_key, session_token, expires, prepared }))
     }
 
     /// The name of the key, as CloudTrail shows it.
@@ -43,6 +50,13 @@ impl AwsCredentials {
     /// When they end; `None` for keys that last.
     pub fn expires(&self) -> Option<SystemTime> {
         self.0.expires
+    }
+
+    /// What a signer keeps for these credentials, made when it is first asked for and dropped with the last of their
+    /// clones. There is one signer, and so one type: for another one there is nothing.
+    #[cfg_attr(not(feature = "sign"), allow(dead_code, reason = "nobody signs"))]
+    pub(crate) fn slot<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.0.prepared.get_or_init(|| Box::new(make())).downcast_ref()
     }
 }
 

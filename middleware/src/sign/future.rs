@@ -1,17 +1,23 @@
-use super::{layer::Settings, signer::sign_parts};
+use super::{
+    body::Reading,
+    layer::{PayloadMode, Settings},
+    payload::{PayloadHash, SignedPayload},
+    signer::Draft,
+};
 use crate::{
     error::{BoxError, Error, Kind},
     outgoing::{Outgoing, Payload, SendOutgoing},
     proof::AwsCredentials,
 };
-use bytes::{Bytes, BytesMut};
-use http::{Request, request::Parts};
+use bytes::Bytes;
+use http::{Request, header, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -29,8 +35,8 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
-        Reading { #[pin] body: B, read: Read, job: Option<Job<S>> },
-        Unsigned { payload: Option<(Job<S>, B)> },
+        Reading { #[pin] body: B, reading: Reading, job: Option<Job<S>> },
+        Passing { payload: Option<(Job<S>, B)> },
         Sending { #[pin] future: F },
     }
 }
@@ -40,21 +46,16 @@ pub(super) struct Job<S> {
     pub(super) inner: S,
     pub(super) parts: Parts,
     pub(super) credentials: AwsCredentials,
-    pub(super) settings: Settings,
-}
-
-/// What was read so far. A body that comes in one piece is kept as that piece.
-#[derive(Default)]
-struct Read {
-    first: Bytes,
-    rest: BytesMut,
+    pub(super) settings: Arc<Settings>,
 }
 
 impl<S: SendOutgoing<B>, B> ResponseFuture<S, B> {
     pub(super) fn new(job: Job<S>, body: B) -> Self {
-        let state = match job.settings.max_body {
-            Some(_) => State::Reading { body, read: Read::default(), job: Some(job) },
-            None => State::Unsigned { payload: Some((job, body)) },
+        let state = match job.settings.payload {
+            PayloadMode::Signed { .. } => {
+                State::Reading { body, reading: Reading::default(), job: Some(job) }
+            }
+            PayloadMode::Unsigned | PayloadMode::Precomputed => State::Passing { payload: Some((job, body)) },
         };
         Self { state }
     }
@@ -74,16 +75,18 @@ where
         loop {
             let future = match state.as_mut().project() {
                 StateProjection::Sending { future } => return future.poll(cx).map_err(Into::into),
-                StateProjection::Unsigned { payload } => {
+                StateProjection::Passing { payload } => {
                     let (job, body) = payload.take().ok_or_else(spent)?;
-                    job.send(None, Payload::stream(body))?
+                    let signed = job.passing()?;
+                    job.send(&signed, Payload::stream(body))?
                 }
-                StateProjection::Reading { body, read, job } => {
-                    let limit = job.as_ref().and_then(|job| job.settings.max_body).ok_or_else(spent)?;
-                    ready!(read.poll_end(body, limit, cx))?;
-                    let bytes = std::mem::take(read).into_bytes();
-                    let job = job.take().ok_or_else(spent)?;
-                    job.send(Some(&bytes.clone()), Payload::whole(bytes))?
+                StateProjection::Reading { body, reading, job } => {
+                    let limit = job.as_ref().ok_or_else(spent)?.settings.payload.limit();
+                    let (pieces, hash) = ready!(reading.poll_end(body, limit, cx))?;
+                    let mut job = job.take().ok_or_else(spent)?;
+                    // The transport knows it from the body; what an earlier hop said need not be true.
+                    job.parts.headers.remove(header::CONTENT_LENGTH);
+                    job.send(&SignedPayload::Hash(hash), Payload::whole(pieces))?
                 }
             };
             state.set(State::Sending { future });
@@ -92,56 +95,28 @@ where
 }
 
 impl<S> Job<S> {
+    /// What is signed of a body that is not read.
+    fn passing(&self) -> Result<SignedPayload<'static>, Error> {
+        match self.settings.payload {
+            PayloadMode::Precomputed => {
+                let hash = self.parts.extensions.get::<PayloadHash>().ok_or_else(|| {
+                    Error::new(Kind::Unsignable, "no hash of the payload came with the request")
+                })?;
+                Ok(SignedPayload::Hash(*hash))
+            }
+            PayloadMode::Unsigned | PayloadMode::Signed { .. } => Ok(SignedPayload::Unsigned),
+        }
+    }
+
     /// The time is taken here, when the body is complete.
-    fn send<B>(mut self, signed: Option<&[u8]>, payload: Payload<B>) -> Result<S::Sending, Error>
+    fn send<B>(mut self, signed: &SignedPayload<'_>, payload: Payload<B>) -> Result<S::Sending, Error>
     where
         S: SendOutgoing<B>,
     {
-        let Settings { target, clock, .. } = &self.settings;
-        sign_parts(&mut self.parts, signed, &self.credentials, target, clock.now())?;
+        let Settings { signer, clock, .. } = &*self.settings;
+        let Parts { method, uri, headers, .. } = &mut self.parts;
+        signer.sign_draft(Draft { method, uri, headers }, signed, &self.credentials, clock.now())?;
         Ok(self.inner.call(Outgoing::new(Request::from_parts(self.parts, payload))))
-    }
-}
-
-impl Read {
-    fn poll_end<B>(
-        &mut self,
-        mut body: Pin<&mut B>,
-        limit: usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), BoxError>>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Into<BoxError>,
-    {
-        while !body.is_end_stream() {
-            let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else { break };
-            let data = frame
-                .map_err(Into::into)?
-                .into_data()
-                .map_err(|_| Error::new(Kind::Unsignable, "a signed payload cannot have trailers"))?;
-            if self.len() + data.len() > limit {
-                return Poll::Ready(Err(Error::new(
-                    Kind::BodyTooLarge,
-                    "the body is too large to be signed",
-                )
-                .into()));
-            }
-            if self.first.is_empty() {
-                self.first = data;
-            } else {
-                self.rest.extend_from_slice(&data);
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn len(&self) -> usize {
-        self.first.len() + self.rest.len()
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.rest.is_empty() { self.first } else { [&self.first[..], &self.rest[..]].concat().into() }
     }
 }
 

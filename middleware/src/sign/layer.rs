@@ -1,4 +1,4 @@
-use super::{SigningTarget, service::SignRequest};
+use super::{SignedHeaders, Signer, SigningTarget, service::SignRequest};
 use crate::clock::{Clock, SystemClock};
 use std::sync::Arc;
 use tower_layer::Layer;
@@ -8,45 +8,91 @@ use tower_layer::Layer;
 /// See the [module](super) for an example.
 #[derive(Clone, Debug)]
 pub struct SignRequestLayer {
-    settings: Settings,
+    settings: Arc<Settings>,
 }
 
 /// How to sign.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) target: SigningTarget,
-    /// How much of a body to read before signing; `None` leaves the payload unsigned.
-    pub(super) max_body: Option<usize>,
+    pub(super) signer: Signer,
+    pub(super) payload: PayloadMode,
     pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Where the payload's part of the signature comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PayloadMode {
+    /// The body is read first, up to so many bytes.
+    Signed { max_body: usize },
+    /// The request says.
+    Precomputed,
+    /// It has none.
+    Unsigned,
 }
 
 impl SignRequestLayer {
     /// Signs for `target`, the payload included, and refuses payloads of more than 10 MiB.
     pub fn new(target: SigningTarget) -> Self {
-        let max_body = Some(10 * 1024 * 1024);
-        Self { settings: Settings { target, max_body, clock: Arc::new(SystemClock) } }
+        Self::with_signer(Signer::new(target))
+    }
+
+    /// Signs with `signer`, so that both [count](Signer::handed_over) together.
+    pub fn with_signer(signer: Signer) -> Self {
+        let payload = PayloadMode::Signed { max_body: 10 * 1024 * 1024 };
+        Self { settings: Arc::new(Settings { signer, payload, clock: Arc::new(SystemClock) }) }
+    }
+
+    /// Covers other headers than the [least](SignedHeaders::Minimal).
+    #[must_use]
+    pub fn with_signed_headers(self, which: SignedHeaders) -> Self {
+        self.change(|settings| settings.signer = settings.signer.clone().with_signed_headers(which))
     }
 
     /// How many bytes a payload may have. A body that is in memory already is not copied.
     #[must_use]
-    pub fn with_max_body(mut self, bytes: usize) -> Self {
-        self.settings.max_body = Some(bytes);
-        self
+    pub fn with_max_body(self, bytes: usize) -> Self {
+        self.change(|settings| settings.payload = PayloadMode::Signed { max_body: bytes })
     }
 
     /// Leaves the payload out of the signature, so that it can be of any size and is passed on as it comes. Few
     /// services accept that, and only over https is it any good.
     #[must_use]
-    pub fn with_unsigned_payload(mut self) -> Self {
-        self.settings.max_body = None;
-        self
+    pub fn with_unsigned_payload(self) -> Self {
+        self.change(|settings| settings.payload = PayloadMode::Unsigned)
+    }
+
+    /// Signs the [`PayloadHash`](super::PayloadHash) that is among the request's extensions, and passes the body on
+    /// as it comes, of any size. A request without one is refused. It is put there after attaching, which takes
+    /// off every extension; the service refuses a body that has another hash.
+    #[must_use]
+    pub fn with_precomputed_payload(self) -> Self {
+        self.change(|settings| settings.payload = PayloadMode::Precomputed)
     }
 
     /// Tells the time by `clock`.
     #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.settings.clock = clock;
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        self.change(|settings| settings.clock = clock)
+    }
+
+    /// What signs: for its [count](Signer::handed_over).
+    pub fn signer(&self) -> &Signer {
+        &self.settings.signer
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
         self
+    }
+}
+
+impl PayloadMode {
+    /// How much of a body may be read.
+    pub(super) fn limit(self) -> usize {
+        match self {
+            Self::Signed { max_body } => max_body,
+            Self::Precomputed | Self::Unsigned => 0,
+        }
     }
 }
 

@@ -37,15 +37,29 @@
 //! does no harm. Whatever an earlier hop signed is taken off. A request to anything but https is refused, loopback
 //! excepted. Every attempt of a retry, which stands outside, is signed anew.
 
+mod address;
+mod body;
+mod canonical;
 mod future;
+mod headers;
+mod keys;
 mod layer;
+mod payload;
+mod prepared;
+mod reference;
 mod service;
+mod sha;
 mod signer;
 mod target;
+mod time;
 
 pub use self::{
     future::ResponseFuture,
+    headers::SignedHeaders,
+    keys::Keys,
     layer::SignRequestLayer,
+    payload::{PayloadHash, PayloadHasher, SignedPayload},
     service::SignRequest,
+    signer::{Engine, Signer},
     target::{InvalidTarget, SigningTarget},
 };

@@ -12,6 +12,7 @@ use http::Request;
 use http_body::Body;
 use std::{
     mem,
+    sync::Arc,
     task::{Context, Poll},
 };
 use tower_service::Service;
@@ -20,11 +21,11 @@ use tower_service::Service;
 #[derive(Clone, Debug)]
 pub struct SignRequest<S> {
     inner: S,
-    settings: Settings,
+    settings: Arc<Settings>,
 }
 
 impl<S> SignRequest<S> {
-    pub(super) fn new(inner: S, settings: Settings) -> Self {
+    pub(super) fn new(inner: S, settings: Arc<Settings>) -> Self {
         Self { inner, settings }
     }
 }

@@ -1,164 +1,250 @@
-//! aws-sigv4 as this layer uses it.
-
-use super::SigningTarget;
-use crate::{
-    error::{BoxError, Error, Kind},
-    proof::AwsCredentials,
+use super::{
+    Keys, SignedHeaders, SignedPayload, SigningTarget, address,
+    headers::{Survey, Unsurveyed, cleaned},
+    payload::PayloadText,
+    prepared::{self, Signature},
+    reference::{self, unsignable},
+    time::Moment,
 };
-use aws_sigv4::{
-    http_request::{
-        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
-        UriPathNormalizationMode, sign,
+use crate::{error::Error, proof::AwsCredentials};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, request::Parts};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
-    sign::v4::SigningParams,
+    time::SystemTime,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts, uri::Authority};
-use secrecy::ExposeSecret;
-use std::{net::IpAddr, time::SystemTime};
 
-/// What a signature sets itself; whatever of it a request brings along is somebody else's.
-const OURS: [HeaderName; 4] = [
-    header::AUTHORIZATION,
-    HeaderName::from_static("x-amz-content-sha256"),
-    HeaderName::from_static("x-amz-date"),
-    HeaderName::from_static("x-amz-security-token"),
-];
-
-/// What belongs to one connection, and the host, which is the URI's.
-const NOT_TO_SEND: [HeaderName; 8] = [
-    header::CONNECTION,
-    header::HOST,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-];
-
-/// Signs a request whose payload is `body`, or whose payload stays unsigned. `parts` changes only on success.
-pub(super) fn sign_parts(
-    parts: &mut Parts,
-    body: Option<&[u8]>,
-    credentials: &AwsCredentials,
-    target: &SigningTarget,
-    now: SystemTime,
-) -> Result<(), Error> {
-    let uri = sent_uri(&parts.uri)?;
-    let host = uri.authority().map_or("", Authority::as_str);
-    let mut headers = parts.headers.clone();
-    for name in OURS.iter().chain(&NOT_TO_SEND) {
-        headers.remove(name);
-    }
-    let text = uri.to_string();
-    let signed = signed_headers(&headers, host)?;
-    let body = body.map_or(SignableBody::UnsignedPayload, SignableBody::Bytes);
-    let request =
-        SignableRequest::new(parts.method.as_str(), text, signed.into_iter(), body).map_err(failed)?;
-    let identity = aws_credential_types::Credentials::new(
-        credentials.access_key_id(),
-        credentials.secret_access_key().expose_secret(),
-        credentials.session_token().map(|token| token.expose_secret().to_owned()),
-        None,
-        "countersign",
-    )
-    .into();
-    let parameters = SigningParams::builder()
-        .identity(&identity)
-        .region(target.region())
-        .name(target.service())
-        .time(now)
-        .settings(settings(target))
-        .build()
-        .map_err(failed)?
-        .into();
-    let (instructions, _) = sign(request, &parameters).map_err(failed)?.into_parts();
-    let (new, _) = instructions.into_parts();
-    for header in new {
-        let mut value = HeaderValue::try_from(header.value()).map_err(failed)?;
-        value.set_sensitive(header.sensitive());
-        headers.insert(header.name(), value);
-    }
-    parts.headers = headers;
-    parts.uri = uri;
-    Ok(())
+/// Signs requests, without tower and without a proof: for whoever sends them by other means.
+///
+/// Clones are cheap, and any number of threads may sign with one. There is no lock: what is prepared is kept with the
+/// [`Keys`], as an immutable state of each second.
+///
+/// ```
+/// use countersign::{
+///     clock::{Clock, SystemClock},
+///     sign::{Keys, SignedPayload, Signer, SigningTarget},
+/// };
+/// use http::Request;
+///
+/// let keys = Keys::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into());
+/// let signer = Signer::new(SigningTarget::new("execute-api", "eu-west-1")?);
+///
+/// let mut request = Request::post("https://abc.execute-api.eu-west-1.amazonaws.com/v1/things").body("{}")?;
+/// let payload = SignedPayload::Bytes(request.body().as_bytes());
+/// signer.sign(&mut request, payload, &keys, SystemClock.now())?;
+/// assert!(request.headers().contains_key("x-amz-date"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Signer {
+    target: SigningTarget,
+    signed_headers: SignedHeaders,
+    handed_over: Arc<AtomicU64>,
 }
 
-/// S3 signs paths as they are, and wants to be told the payload's hash.
-fn settings(target: &SigningTarget) -> SigningSettings {
-    let mut settings = SigningSettings::default();
-    if target.service() == "s3" {
-        settings.percent_encoding_mode = PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    }
-    settings
+/// What computed a signature. There is no other difference between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Engine {
+    /// The one that keeps what two signatures have in common.
+    Prepared,
+    /// aws-sigv4, for requests that are not of the common form: a header that is there twice or has unusual space
+    /// in it, dot segments in the path, a query that is no UTF-8, more than 28 signed headers.
+    Reference,
 }
 
-fn signed_headers<'a>(headers: &'a HeaderMap, host: &'a str) -> Result<Vec<(&'a str, &'a str)>, Error> {
-    let mut signed = vec![("host", host)];
-    for (name, value) in headers {
-        if *name == header::CONTENT_TYPE || name.as_str().starts_with("x-amz-") {
-            let value =
-                value.to_str().map_err(|_| unsignable("a header that has to be signed is not plain text"))?;
-            signed.push((name.as_str(), value));
+/// What of a request is signed, and changed once that went well.
+pub(super) struct Draft<'a> {
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a mut Uri,
+    pub(super) headers: &'a mut HeaderMap,
+}
+
+impl Signer {
+    /// Signs for `target`.
+    pub fn new(target: SigningTarget) -> Self {
+        Self { target, signed_headers: SignedHeaders::default(), handed_over: Arc::default() }
+    }
+
+    /// Covers other headers than the [least](SignedHeaders::Minimal).
+    #[must_use]
+    pub fn with_signed_headers(mut self, which: SignedHeaders) -> Self {
+        self.signed_headers = which;
+        self
+    }
+
+    /// Whom the signatures are for.
+    pub fn target(&self) -> &SigningTarget {
+        &self.target
+    }
+
+    /// Signs a request whose payload is, or will be, `payload`.
+    ///
+    /// What a signature of somebody else's left on the request is taken off, as is what belongs to one connection.
+    /// Nothing else may be changed afterwards but headers that are not signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unsignable`](crate::Kind::Unsignable) when the address names no host, or is neither https nor this
+    /// machine; when a header that has to be signed is no plain text; when `now` is no time that can be named. The
+    /// request is as it was then.
+    pub fn sign<B>(
+        &self,
+        request: &mut Request<B>,
+        payload: SignedPayload<'_>,
+        keys: &Keys,
+        now: SystemTime,
+    ) -> Result<Engine, Error> {
+        let method = request.method().clone();
+        // Both at once cannot be borrowed from a request.
+        let mut uri = std::mem::take(request.uri_mut());
+        let draft = Draft { method: &method, uri: &mut uri, headers: request.headers_mut() };
+        let signed = self.sign_draft(draft, &payload, keys.credentials(), now);
+        *request.uri_mut() = uri;
+        signed
+    }
+
+    /// [`sign`](Self::sign) for a request that was taken apart.
+    ///
+    /// # Errors
+    ///
+    /// As for [`sign`](Self::sign).
+    pub fn sign_parts(
+        &self,
+        parts: &mut Parts,
+        payload: SignedPayload<'_>,
+        keys: &Keys,
+        now: SystemTime,
+    ) -> Result<Engine, Error> {
+        let draft = Draft { method: &parts.method, uri: &mut parts.uri, headers: &mut parts.headers };
+        self.sign_draft(draft, &payload, keys.credentials(), now)
+    }
+
+    /// [`sign`](Self::sign) by the reference, whatever the form: to compare with.
+    ///
+    /// # Errors
+    ///
+    /// As for [`sign`](Self::sign).
+    pub fn sign_by_reference(
+        &self,
+        parts: &mut Parts,
+        payload: SignedPayload<'_>,
+        keys: &Keys,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        let draft = Draft { method: &parts.method, uri: &mut parts.uri, headers: &mut parts.headers };
+        let uri = address::as_sent(draft.uri)?;
+        let headers = cleaned(draft.headers, address::host(uri.as_ref().unwrap_or(draft.uri)));
+        let payload = PayloadText::of(&payload);
+        let sent = uri.as_ref().unwrap_or(draft.uri);
+        let signature =
+            self.ask_reference(draft.method, sent, &headers, &payload, keys.credentials(), now)?;
+        draft.apply(uri, Some(headers), signature);
+        Ok(())
+    }
+
+    /// How many requests were not of the common form so far, and went to [`Engine::Reference`]. Clones count
+    /// together.
+    pub fn handed_over(&self) -> u64 {
+        self.handed_over.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn sign_draft(
+        &self,
+        draft: Draft<'_>,
+        payload: &SignedPayload<'_>,
+        credentials: &AwsCredentials,
+        now: SystemTime,
+    ) -> Result<Engine, Error> {
+        let uri = address::as_sent(draft.uri)?;
+        let sent = uri.as_ref().unwrap_or(draft.uri);
+        let host = address::host(sent);
+        let payload = PayloadText::of(payload);
+        let mut kept = None;
+        let survey = match Survey::of(draft.headers, host, self.signed_headers) {
+            Err(Unsurveyed::Stale) => {
+                Survey::of(kept.insert(cleaned(draft.headers, host)), host, self.signed_headers)
+            }
+            survey => survey,
+        };
+        let moment =
+            Moment::of(now).ok_or_else(|| unsignable("the clock tells a year that no signature can name"))?;
+        let prepared = survey.ok().and_then(|headers| {
+            let request = prepared::Request {
+                method: draft.method,
+                uri: sent,
+                host,
+                headers: &headers,
+                payload: &payload,
+            };
+            prepared::sign(&request, credentials, &self.target, moment)
+        });
+        let (engine, signature) = match prepared {
+            Some(signature) => (Engine::Prepared, signature),
+            None => {
+                let headers = kept.as_ref().unwrap_or(draft.headers);
+                let signature =
+                    self.ask_reference(draft.method, sent, headers, &payload, credentials, now)?;
+                self.count_hand_over();
+                (Engine::Reference, signature)
+            }
+        };
+        draft.apply(uri, kept, signature);
+        Ok(engine)
+    }
+
+    fn ask_reference(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        payload: &PayloadText,
+        credentials: &AwsCredentials,
+        now: SystemTime,
+    ) -> Result<Signature, Error> {
+        Moment::of(now).ok_or_else(|| unsignable("the clock tells a year that no signature can name"))?;
+        let (host, which) = (address::host(uri), self.signed_headers);
+        let request = reference::Request { method, uri, host, headers, which, payload };
+        reference::sign(&request, credentials, &self.target, now)
+    }
+
+    #[cold]
+    fn count_hand_over(&self) {
+        self.handed_over.fetch_add(1, Ordering::Relaxed);
+        tracing::trace!(
+            service = self.target.service(),
+            "a request of an uncommon form was signed by aws-sigv4"
+        );
+    }
+}
+
+impl Draft<'_> {
+    #[inline]
+    fn apply(mut self, uri: Option<Uri>, headers: Option<HeaderMap>, signature: Signature) {
+        if let Some(uri) = uri {
+            *self.uri = uri;
+        }
+        if let Some(headers) = headers {
+            *self.headers = headers;
+        }
+        let Signature { authorization, date, token, content_hash } = signature;
+        self.headers.insert(header::AUTHORIZATION, authorization);
+        self.headers.insert(DATE, date);
+        self.insert(TOKEN, token);
+        self.insert(CONTENT_HASH, content_hash);
+    }
+
+    #[inline]
+    fn insert(&mut self, name: HeaderName, value: Option<HeaderValue>) {
+        if let Some(value) = value {
+            self.headers.insert(name, value);
         }
     }
-    Ok(signed)
 }
 
-/// The address, where a signature may be sent to it at all. Clients leave a scheme's own port and a user's name out of
-/// the host that they send, so they are not part of what is signed either.
-fn sent_uri(uri: &Uri) -> Result<Uri, Error> {
-    let authority = uri.authority().ok_or_else(|| unsignable("the request's address names no host"))?;
-    let host = authority.host();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let loopback = bare == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    let own_port = match uri.scheme_str() {
-        Some("https") => 443,
-        Some("http") if loopback => 80,
-        _ => return Err(unsignable("a signature is sent over https only, or to this machine")),
-    };
-    let sent = match authority.port_u16() {
-        Some(port) if port != own_port => format!("{host}:{port}"),
-        _ => host.to_owned(),
-    };
-    let mut parts = uri.clone().into_parts();
-    parts.authority = Some(sent.parse().map_err(failed)?);
-    Uri::from_parts(parts).map_err(failed)
-}
-
-fn unsignable(what: &'static str) -> Error {
-    Error::new(Kind::Unsignable, what)
-}
-
-fn failed(error: impl Into<BoxError>) -> Error {
-    unsignable("the request cannot be signed").with_source(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_is_signed_as_it_is_sent() {
-        for (address, sent) in [
-            ("https://example.com/a?b=c", "https://example.com/a?b=c"),
-            ("https://example.com:443/", "https://example.com/"),
-            ("https://user:word@example.com:8443/", "https://example.com:8443/"),
-            ("http://localhost:80/", "http://localhost/"),
-            ("http://[::1]:8080/", "http://[::1]:8080/"),
-        ] {
-            assert_eq!(sent_uri(&address.parse().unwrap()).unwrap().to_string(), sent);
-        }
-        for address in
-            ["http://example.com/", "ftp://localhost/", "/relative", "http://127.0.0.1.example.com/"]
-        {
-            assert_eq!(
-                sent_uri(&address.parse().unwrap()).unwrap_err().kind(),
-                Kind::Unsignable,
-                "{address}"
-            );
-        }
-    }
-}
+const CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+const DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");

@@ -43,6 +43,12 @@ impl SigningTarget {
     pub fn region(&self) -> &str {
         &self.region
     }
+
+    /// Whether the service reads paths as S3 does, encoded once and as they are, and wants to be told the payload's
+    /// hash in a header.
+    pub(super) fn has_s3_rules(&self) -> bool {
+        matches!(&*self.service, "s3" | "s3express" | "s3-object-lambda" | "s3-outposts")
+    }
 }
 
 impl fmt::Display for InvalidTarget {

@@ -1,5 +1,7 @@
 //! What is signed here, judged by a verifier that nobody here wrote.
 
+mod equality;
+
 use crate::world::Shared;
 use bytes::Bytes;
 use countersign::{

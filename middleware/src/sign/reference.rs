@@ -1,0 +1,128 @@
+//! The engine for everything else: aws-sigv4.
+
+use super::{
+    SignedHeaders, SigningTarget, address, canonical, headers::signed, payload::PayloadText,
+    prepared::Signature,
+};
+use crate::{
+    error::{BoxError, Error, Kind},
+    proof::AwsCredentials,
+};
+use aws_sigv4::{
+    http_request::{
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningParams,
+        SigningSettings, UriPathNormalizationMode, sign as sign_request,
+    },
+    sign::v4,
+};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use secrecy::ExposeSecret;
+use std::{borrow::Cow, time::SystemTime};
+
+/// What is signed, with the headers that are to be sent.
+pub(super) struct Request<'a> {
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a Uri,
+    pub(super) host: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) which: SignedHeaders,
+    pub(super) payload: &'a PayloadText,
+}
+
+/// Signs in headers.
+///
+/// # Errors
+///
+/// When a header that has to be signed is no plain text, or the credentials are none.
+pub(super) fn sign(
+    request: &Request<'_>,
+    credentials: &AwsCredentials,
+    target: &SigningTarget,
+    now: SystemTime,
+) -> Result<Signature, Error> {
+    let identity = identity(credentials).into();
+    let parameters: SigningParams<'_> = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(target.region())
+        .name(target.service())
+        .time(now)
+        .settings(settings(target))
+        .build()
+        .map_err(failed)?
+        .into();
+    let (instructions, _) =
+        sign_request(request.signable(target)?, &parameters).map_err(failed)?.into_parts();
+    let mut headers = HeaderMap::new();
+    for header in instructions.into_parts().0 {
+        let mut value = HeaderValue::try_from(header.value()).map_err(failed)?;
+        value.set_sensitive(header.sensitive());
+        headers.insert(header.name(), value);
+    }
+    Ok(Signature {
+        authorization: headers.remove(header::AUTHORIZATION).ok_or_else(incomplete)?,
+        date: headers.remove("x-amz-date").ok_or_else(incomplete)?,
+        token: headers.remove("x-amz-security-token"),
+        content_hash: headers.remove("x-amz-content-sha256"),
+    })
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn signable(&self, target: &SigningTarget) -> Result<SignableRequest<'a>, Error> {
+        let mut headers = vec![("host", self.host)];
+        for (name, value) in signed(self.headers, self.host, self.which) {
+            let value =
+                value.to_str().map_err(|_| unsignable("a header that has to be signed is not plain text"))?;
+            headers.push((name.as_str(), value));
+        }
+        let body = match self.payload {
+            PayloadText::Unsigned => SignableBody::UnsignedPayload,
+            PayloadText::Hash(hash) => SignableBody::Precomputed(String::from_utf8_lossy(hash).into_owned()),
+        };
+        SignableRequest::new(self.method.as_str(), self.address(target), headers.into_iter(), body)
+            .map_err(failed)
+    }
+
+    /// For S3 with the path as S3 reads it: aws-sigv4 takes a path that is encoded once for one that is encoded well.
+    fn address(&self, target: &SigningTarget) -> String {
+        let path = if target.has_s3_rules() {
+            canonical::path_once(self.uri.path())
+        } else {
+            Cow::Borrowed(self.uri.path())
+        };
+        let query = self.uri.query().map_or(String::new(), |query| format!("?{query}"));
+        format!("https://{}{path}{query}", address::host(self.uri))
+    }
+}
+
+pub(super) fn identity(credentials: &AwsCredentials) -> aws_credential_types::Credentials {
+    aws_credential_types::Credentials::new(
+        credentials.access_key_id(),
+        credentials.secret_access_key().expose_secret(),
+        credentials.session_token().map(|token| token.expose_secret().to_owned()),
+        None,
+        "countersign",
+    )
+}
+
+/// S3 signs paths that are encoded once and as they are, and wants to be told the payload's hash.
+pub(super) fn settings(target: &SigningTarget) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    if target.has_s3_rules() {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    settings
+}
+
+pub(super) fn unsignable(what: &'static str) -> Error {
+    Error::new(Kind::Unsignable, what)
+}
+
+pub(super) fn failed(error: impl Into<BoxError>) -> Error {
+    unsignable("the request cannot be signed").with_source(error)
+}
+
+fn incomplete() -> Error {
+    unsignable("the signature came without its headers")
+}
