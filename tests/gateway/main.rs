@@ -11,6 +11,7 @@ mod demo;
 mod door;
 mod failures;
 mod gateway;
+mod peers;
 mod relay;
 mod sessions;
 mod validate;

@@ -11,5 +11,6 @@ mod identity;
 mod log;
 mod service;
 mod signing;
+mod sizes;
 mod tls;
 mod world;

@@ -59,7 +59,7 @@ pub(crate) enum Auth {
 pub(crate) struct Aws {
     pub(crate) service: Option<Spanned<String>>,
     pub(crate) region: Option<Spanned<String>>,
-    pub(crate) roles: Roles,
+    pub(crate) roles: Spanned<Roles>,
     pub(crate) session_name: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) sts: Sts,
@@ -74,6 +74,9 @@ pub(crate) struct Roles {
     pub(crate) fallback: Option<Spanned<String>>,
     pub(crate) role_claim: Option<Spanned<String>>,
     pub(crate) role_claim_format: Option<RoleClaimFormat>,
+    /// Whether whoever acts for a caller needs the same role.
+    #[serde(default)]
+    pub(crate) actor_ceiling: bool,
 }
 
 /// One rule: a condition, and the role of whoever meets it.

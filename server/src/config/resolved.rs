@@ -1,8 +1,13 @@
 //! What a configuration means, in types that cannot be wrong.
 
-use super::{diagnostic::Findings, raw};
+use super::{aws::resolve_aws, diagnostic::Findings, raw};
 use axum::http::Uri;
-use countersign::{identity, sign::SigningTarget};
+use countersign::{
+    identity,
+    role::Roles,
+    sign::SigningTarget,
+    sts::{Session, Sts},
+};
 use serde_saphyr::{Location, Spanned};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -45,6 +50,9 @@ pub(crate) enum Auth {
 #[derive(Debug)]
 pub(crate) struct Aws {
     pub(crate) target: SigningTarget,
+    pub(crate) roles: Roles,
+    pub(crate) sts: Sts,
+    pub(crate) session: Session,
 }
 
 impl Issuer {
@@ -169,37 +177,6 @@ fn resolve_backend(name: Spanned<String>, raw: raw::Backend, findings: &mut Find
     let aws = resolve_aws(*aws, findings);
     let (url, aws) = (url?, aws?);
     named.then(|| Backend { name: name.into(), url, auth: Auth::Aws(Box::new(aws)) })
-}
-
-fn resolve_aws(raw: Spanned<raw::Aws>, findings: &mut Findings) -> Option<Aws> {
-    let Spanned { value: raw, referenced, .. } = raw;
-    let target = resolve_target(raw.service, raw.region, referenced, findings);
-    Some(Aws { target: target? })
-}
-
-fn resolve_target(
-    service: Option<Spanned<String>>,
-    region: Option<Spanned<String>>,
-    place: Location,
-    findings: &mut Findings,
-) -> Option<SigningTarget> {
-    let mut needed = |value: Option<Spanned<String>>, key: &str, example: &str| {
-        if value.is_none() {
-            let what = format!("nothing says which {key} to sign for");
-            findings.error(place, what, format!("add `{key}: {example}`"));
-        }
-        value
-    };
-    let (service, region) =
-        (needed(service, "service", "execute-api"), needed(region, "region", "eu-west-1"));
-    let (service, region) = (service?, region?);
-    match SigningTarget::new(&service.value, &region.value) {
-        Ok(target) => Some(target),
-        Err(error) => {
-            findings.error(service.referenced, error.to_string(), "use the names that a signature has");
-            None
-        }
-    }
 }
 
 /// An address over https, or on this machine.

@@ -1,14 +1,10 @@
-//! The way to a backend.
+//! The way to a backend: one typed stack for each kind of signature, chosen whole.
 
 mod backend;
 mod client;
+mod stack;
 
-pub(crate) use self::backend::{Backend, Reply};
-
-use crate::config::resolved;
-use std::io;
-
-pub(crate) fn backend(_backend: resolved::Backend) -> io::Result<Backend> {
-    let _ = client::client()?;
-    Err(io::Error::other("pending"))
-}
+pub(crate) use self::{
+    backend::{Backend, Reply},
+    stack::backend,
+};
