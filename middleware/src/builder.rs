@@ -1,7 +1,7 @@
 //! The layers as methods of tower's `ServiceBuilder`.
 
-use tower::ServiceBuilder;
-#[cfg(any(feature = "identity", feature = "respond", feature = "sign", feature = "sts"))]
+use tower::{Service, ServiceBuilder};
+#[cfg(any(feature = "identity", feature = "respond", feature = "role", feature = "sign", feature = "sts"))]
 use tower::layer::util::Stack;
 
 /// Adds this crate's layers to [`ServiceBuilder`], so that a stack reads like a sentence.
@@ -46,6 +46,13 @@ pub trait ServiceBuilderExt<L>: Sized {
         self,
         verifier: crate::identity::Verifier,
     ) -> ServiceBuilder<Stack<crate::identity::VerifyIdentityForRouterLayer, L>>;
+
+    /// Selects the IAM role that each request is made in.
+    ///
+    /// See [`role`](crate::role).
+    #[cfg(feature = "role")]
+    fn select_role(self, roles: crate::role::Roles)
+    -> ServiceBuilder<Stack<crate::role::SelectRoleLayer, L>>;
 
     /// Gives each request credentials of its caller's, in the role that was selected.
     ///
@@ -101,6 +108,14 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
         self.layer(crate::identity::VerifyIdentityLayer::new(verifier).for_router())
     }
 
+    #[cfg(feature = "role")]
+    fn select_role(
+        self,
+        roles: crate::role::Roles,
+    ) -> ServiceBuilder<Stack<crate::role::SelectRoleLayer, L>> {
+        self.layer(crate::role::SelectRoleLayer::new(roles))
+    }
+
     #[cfg(feature = "sts")]
     fn assume_role<C: crate::sts::CredentialProvider>(
         self,
@@ -126,3 +141,27 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
         self.layer(crate::sign::SignRequestLayer::new(target))
     }
 }
+
+/// Puts a check into a stack, so that a mistake is told where the stack is built, not where it is used.
+///
+/// ```
+/// use countersign::CheckService;
+/// use http::Request;
+/// use tower::{BoxError, ServiceBuilder, service_fn};
+///
+/// let stack = ServiceBuilder::new()
+///     .service(service_fn(|_: Request<()>| async { Ok::<_, BoxError>(()) }))
+///     .check::<Request<()>>();
+/// ```
+pub trait CheckService: Sized {
+    /// Compiles only if this is a service for requests of type `R`.
+    #[must_use]
+    fn check<R>(self) -> Self
+    where
+        Self: Service<R>,
+    {
+        self
+    }
+}
+
+impl<S> CheckService for S {}

@@ -26,11 +26,15 @@ pub mod role;
 pub mod sign;
 #[cfg(feature = "sts")]
 pub mod sts;
-#[cfg(any(feature = "identity", feature = "sts"))]
+#[cfg(any(feature = "expression", feature = "identity", feature = "sts"))]
+#[cfg_attr(
+    not(feature = "identity"),
+    allow(dead_code, reason = "whoever waits for others spawns; here is nobody")
+)]
 mod task;
 #[cfg(feature = "transmit")]
 pub mod transmit;
 
 #[cfg(feature = "builder")]
-pub use self::builder::ServiceBuilderExt;
+pub use self::builder::{CheckService, ServiceBuilderExt};
 pub use self::error::{BoxError, Error, Kind};

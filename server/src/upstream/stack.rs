@@ -6,7 +6,7 @@ use crate::config::resolved::{self, Auth, Aws};
 use axum::http::Request;
 use bytes::Bytes;
 use countersign::{
-    ServiceBuilderExt,
+    CheckService, ServiceBuilderExt,
     proof::{Attached, Carry},
     sts::CredentialCache,
     transmit::Transmit,
