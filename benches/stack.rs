@@ -37,7 +37,8 @@ use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 type Call = Request<Carry<Attached, Full<Bytes>>>;
 
-const BODY: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_items","arguments":{}}}"#;
+const BODY: &[u8] =
+    br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_items","arguments":{}}}"#;
 
 fn main() {
     let runtime = Runtime::new().expect("there are threads");
@@ -61,7 +62,8 @@ fn layers(runtime: &Runtime, world: &World, caller: &Authenticated) {
     runtime.block_on(full.clone().oneshot(attached(caller, "https://example.com/mcp"))).expect("STS answers");
     let keys = || StaticKeys::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into());
     let mut bare = service_fn(|_: Call| std::future::ready(Ok::<_, Infallible>(answer())));
-    let mut signed = ServiceBuilder::new().service_credentials(keys()).sign_request(target()).service(nowhere());
+    let mut signed =
+        ServiceBuilder::new().service_credentials(keys()).sign_request(target()).service(nowhere());
     let mut selected = ServiceBuilder::new()
         .select_role(rules())
         .service_credentials(keys())
@@ -121,7 +123,8 @@ fn attached(caller: &Authenticated, url: &str) -> Call {
 
 fn rules() -> Roles {
     let parsed = |arn: &str| arn.parse().expect("it is a role's");
-    let reading = Expression::compile("tool.read_only && \"readers\" in claims.groups").expect("it is an expression");
+    let reading =
+        Expression::compile("tool.read_only && \"readers\" in claims.groups").expect("it is an expression");
     Roles::builder()
         .rule(Rule::when(reading, parsed(USER)))
         .rule(Rule::claim("admins", parsed(ADMIN)))
@@ -139,7 +142,14 @@ fn cache(world: &World) -> CredentialCache<Sts> {
 }
 
 /// What answers at once, without a network.
-fn nowhere() -> Transmit<impl Service<Request<Payload<Full<Bytes>>>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send> + Clone> {
+fn nowhere() -> Transmit<
+    impl Service<
+        Request<Payload<Full<Bytes>>>,
+        Response = Response<Full<Bytes>>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone,
+> {
     Transmit::dangerous_over(service_fn(|_: Request<Payload<Full<Bytes>>>| std::future::ready(Ok(answer()))))
 }
 
@@ -155,6 +165,7 @@ async fn verified(world: &World) -> Authenticated {
         Ok::<_, BoxError>(Response::new(request.into_body().proof().clone()))
     });
     let token = world.idp.mint("alice").audience(STS_AUDIENCE).token();
-    let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(()).expect("it is one");
+    let request =
+        Request::get("/").header("authorization", format!("Bearer {token}")).body(()).expect("it is one");
     VerifyIdentity::new(caught, verifier).oneshot(request).await.expect("the token is good").into_body()
 }

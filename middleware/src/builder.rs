@@ -1,8 +1,14 @@
 //! The layers as methods of tower's `ServiceBuilder`.
 
-use tower::{Service, ServiceBuilder};
-#[cfg(any(feature = "identity", feature = "respond", feature = "role", feature = "sign", feature = "sts"))]
+#[cfg(any(
+    feature = "identity",
+    feature = "respond",
+    feature = "role",
+    feature = "sign",
+    feature = "sts"
+))]
 use tower::layer::util::Stack;
+use tower::{Service, ServiceBuilder};
 
 /// Adds this crate's layers to [`ServiceBuilder`], so that a stack reads like a sentence.
 ///

@@ -9,13 +9,14 @@ async fn a_good_configuration_is_valid() {
     let world = World::start(Clock::default()).await;
     let file = written(&configuration(&world));
     let (code, out) = validate(file.path(), &[]).await;
-    assert_eq!((code, out), (0, format!("{} is valid\n", file.path().display())));
+    assert!(out.ends_with(&format!("{} is valid\n", file.path().display())), "{out}");
+    assert_eq!(code, 0);
     let (code, out) = validate(file.path(), &["--format", "json"]).await;
     let report: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(
-        (code, &report["valid"], report["problems"].as_array().unwrap().len()),
-        (0, &Value::Bool(true), 0)
-    );
+    assert_eq!((code, &report["valid"]), (0, &Value::Bool(true)));
+    // Addresses that nobody verified are a risk that is worth a word.
+    let problems = report["problems"].as_array().unwrap();
+    assert!(problems.iter().all(|problem| problem["severity"] == "warning"), "{out}");
 }
 
 #[tokio::test]
@@ -54,7 +55,7 @@ backends:
             (problem["line"].as_u64().unwrap(), problem["column"].as_u64().unwrap())
         })
         .collect();
-    for line in [1, 4, 6, 7, 9, 12, 14, 16, 17, 18] {
+    for line in [1, 4, 6, 7, 10, 12, 14, 16, 17, 18] {
         assert!(places.iter().any(|(at, _)| *at == line), "nothing about line {line}: {places:?}");
     }
 }

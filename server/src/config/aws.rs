@@ -21,14 +21,29 @@ pub(super) fn resolve_aws(raw: Spanned<raw::Aws>, findings: &mut Findings) -> Op
 }
 
 /// STS where the backend is, unless it is named.
-fn resolve_sts(raw: &raw::Sts, target: Option<&SigningTarget>, place: Location, findings: &mut Findings) -> Option<Sts> {
+fn resolve_sts(
+    raw: &raw::Sts,
+    target: Option<&SigningTarget>,
+    place: Location,
+    findings: &mut Findings,
+) -> Option<Sts> {
     let named = raw.region.as_ref().map(|region| (region.value.as_str(), region.referenced));
     let (region, place) = named.or_else(|| Some((target?.region(), place)))?;
-    let builder = raw.endpoint.iter().fold(Sts::builder(region), |builder, endpoint| builder.with_endpoint(&endpoint.value));
-    builder.build().map_err(|error| {
-        let place = raw.endpoint.as_ref().map_or(place, |endpoint| endpoint.referenced);
-        findings.error(place, error.to_string(), "name a region as in eu-west-1; leave the endpoint out for AWS's own");
-    }).ok()
+    let builder = raw
+        .endpoint
+        .iter()
+        .fold(Sts::builder(region), |builder, endpoint| builder.with_endpoint(&endpoint.value));
+    builder
+        .build()
+        .map_err(|error| {
+            let place = raw.endpoint.as_ref().map_or(place, |endpoint| endpoint.referenced);
+            findings.error(
+                place,
+                error.to_string(),
+                "name a region as in eu-west-1; leave the endpoint out for AWS's own",
+            );
+        })
+        .ok()
 }
 
 fn resolve_session(raw: &raw::Sts, findings: &mut Findings) -> Option<Session> {
@@ -97,7 +112,11 @@ fn resolve_roles(
     match builder.build() {
         Ok(roles) => {
             for warning in roles.warnings() {
-                findings.warn(referenced, warning.to_string(), "see docs/roles.md if that is not what you meant");
+                findings.warn(
+                    referenced,
+                    warning.to_string(),
+                    "see docs/roles.md if that is not what you meant",
+                );
             }
             Some(roles)
         }
@@ -117,17 +136,26 @@ fn resolve_rule(raw: Spanned<raw::Rule>, findings: &mut Findings) -> Option<Rule
         (Some(when), None) => {
             let compiled = Expression::compile(&when.value);
             let condition = compiled.map_err(|error| {
-                findings.error(when.referenced, error.to_string(), "correct the expression; docs/roles.md has examples");
+                findings.error(
+                    when.referenced,
+                    error.to_string(),
+                    "correct the expression; docs/roles.md has examples",
+                );
             });
             Rule::when(condition.ok()?, role?)
         }
         (None, Some(claim)) => Rule::claim(claim.value, role?),
         (Some(_), Some(_)) => {
-            findings.error(referenced, "this rule has both `when` and `claim`", "keep one, or make two rules");
+            findings.error(
+                referenced,
+                "this rule has both `when` and `claim`",
+                "keep one, or make two rules",
+            );
             return None;
         }
         (None, None) => {
-            let remedy = "add `when: EXPRESSION` or `claim: VALUE`; a role for everybody else is the `fallback`";
+            let remedy =
+                "add `when: EXPRESSION` or `claim: VALUE`; a role for everybody else is the `fallback`";
             findings.error(referenced, "this rule has no condition", remedy);
             return None;
         }

@@ -14,7 +14,7 @@ use std::{future::pending, process::ExitCode};
 /// What can be broken to see who notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Break {
-    /// No rule gives anybody a role.
+    /// No rule gives a role to those who are no admins.
     Role,
     /// The admins' role trusts nobody who is there.
     Trust,
@@ -130,7 +130,7 @@ fn short(role: &str) -> &str {
 
 /// Enough of an answer to recognise it.
 fn shown(answer: &str) -> String {
-    const ENOUGH: usize = 72;
+    const ENOUGH: usize = 84;
     let line = answer.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= ENOUGH { line } else { line.chars().take(ENOUGH - 1).chain(['…']).collect() }
 }

@@ -38,10 +38,7 @@ fn configuration(world: &World, listen: SocketAddr, broken: Option<Break>) -> St
     let (service, region) = SERVICE;
     let (issuer, mcp, sts) = (world.idp.issuer(), world.mcp_url(), world.sts.url());
     let region_signed = if broken == Some(Break::Signature) { "eu-north-1" } else { region };
-    let rules = match broken {
-        Some(Break::Role) => format!("rules: [{{claim: nobody, role: '{ADMIN}'}}]"),
-        _ => format!("rules: [{{claim: admins, role: '{ADMIN}'}}]\n          fallback: '{USER}'"),
-    };
+    let fallback = if broken == Some(Break::Role) { String::new() } else { format!("fallback: '{USER}'") };
     format!(
         "
 listen: '{listen}'
@@ -57,7 +54,8 @@ backends:
         sts: {{endpoint: '{sts}', region: {region}}}
         session_name: '{{claims.email}}'
         roles:
-          {rules}
+          rules: [{{claim: admins, role: '{ADMIN}'}}]
+          {fallback}
 "
     )
 }
