@@ -11,7 +11,7 @@ fn ceiling(with: impl IntoIterator<Item = Rule>) -> Roles {
     rules(with).with_fallback(arn("Everybody")).with_actor_ceiling().build().unwrap()
 }
 
-fn delegated(groups: &[&str], act: Value) -> Value {
+fn delegated(groups: &[&str], act: &Value) -> Value {
     json!({"groups": groups, "act": act})
 }
 
@@ -22,14 +22,14 @@ fn both_have_to_get_the_same_role() {
         // In person there is no ceiling.
         (json!({"groups": ["admins"]}), Ok("Admin")),
         // The agent is nobody here, so only what everybody gets remains.
-        (delegated(&["admins"], json!({"sub": "agent"})), Err(Kind::NoRole)),
-        (delegated(&["staff"], json!({"sub": "agent"})), Ok("Everybody")),
+        (delegated(&["admins"], &json!({"sub": "agent"})), Err(Kind::NoRole)),
+        (delegated(&["staff"], &json!({"sub": "agent"})), Ok("Everybody")),
         // The token says of the agent what makes it an admin.
-        (delegated(&["admins"], json!({"sub": "agent", "groups": ["admins"]})), Ok("Admin")),
-        (delegated(&["staff"], json!({"sub": "agent", "groups": ["admins"]})), Err(Kind::NoRole)),
+        (delegated(&["admins"], &json!({"sub": "agent", "groups": ["admins"]})), Ok("Admin")),
+        (delegated(&["staff"], &json!({"sub": "agent", "groups": ["admins"]})), Err(Kind::NoRole)),
         // Only the current actor counts, as in RFC 8693.
         (
-            delegated(&["admins"], json!({"sub": "a", "act": {"sub": "host", "groups": ["admins"]}})),
+            delegated(&["admins"], &json!({"sub": "a", "act": {"sub": "host", "groups": ["admins"]}})),
             Err(Kind::NoRole),
         ),
     ] {
@@ -43,7 +43,7 @@ fn a_rule_that_names_both_together_decides_alone() {
         when("'admins' in claims.groups && actor.exists(a, a.sub == 'trusted-agent')", "AgentForAdmin"),
         claim("admins", "Admin"),
     ]);
-    let by = |agent: &str| delegated(&["admins"], json!({"sub": agent}));
+    let by = |agent: &str| delegated(&["admins"], &json!({"sub": agent}));
     assert_eq!(role_of(&roles, &by("trusted-agent")).as_deref(), Ok("AgentForAdmin"));
     assert_eq!(role_of(&roles, &by("other-agent")), Err(Kind::NoRole));
     // Looking at the agent alone is no name for both.
