@@ -9,6 +9,7 @@
 
 mod identity;
 mod log;
+mod role;
 mod service;
 mod signing;
 mod sizes;

@@ -72,9 +72,7 @@ impl VariableResolver for Names<'_, '_> {
             "request.method" => text(self.facts.method()),
             _ => match name.strip_prefix("claims.") {
                 // A claim that has a dot in its name is another than the member of a claim.
-                Some(claim) if !claim.contains('.') => {
-                    self.facts.claims.find(claim).map(|v| CowVal::Borrowed(v))
-                }
+                Some(claim) if !claim.contains('.') => self.facts.claims.find(claim).map(CowVal::Borrowed),
                 Some(_) => None,
                 None => pattern::named(name, self.patterns).map(|pattern| CowVal::Borrowed(pattern)),
             },

@@ -53,6 +53,7 @@ fn name_of(source: &str) -> String {
     format!("{NAME} {source}")
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the interpreter passes arguments so")]
 fn matches<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let mut arguments = arguments.iter().map(|argument| argument.as_ref());
     let text = arguments.next().and_then(|text| text.downcast_ref::<CelString>());

@@ -93,7 +93,7 @@ fn constant(tree: &IdedExpr, patterns: &[Pattern]) -> Option<bool> {
     evaluate(tree, patterns, &facts, truth).ok().flatten()
 }
 
-/// The first complaint of the parser, without its drawing.
+/// The parser's first complaint.
 fn syntax_error(source: &str, errors: &ParseErrors) -> InvalidExpression {
     let Some(error) = errors.errors.first() else {
         return InvalidExpression::new(source, 0, "it is no expression");
@@ -102,8 +102,18 @@ fn syntax_error(source: &str, errors: &ParseErrors) -> InvalidExpression {
         (usize::try_from(error.pos.0).unwrap_or(1), usize::try_from(error.pos.1).unwrap_or(1));
     let before = source.split_inclusive('\n').take(line.saturating_sub(1));
     let at = before.map(|line| line.chars().count()).sum::<usize>() + column.saturating_sub(1);
-    let what = error.msg.lines().next().unwrap_or_default().trim_start_matches("Syntax error: ");
-    InvalidExpression::new(source, at, format!("it is no expression: {what}"))
+    InvalidExpression::new(source, at, plainly(&error.msg))
+}
+
+/// The parser also lists what it would have expected, which is half of the grammar.
+fn plainly(message: &str) -> String {
+    let (what, _) = message.split_once(" expecting ").unwrap_or((message, ""));
+    let token = what.split_once(" input '").map(|(_, token)| token.trim_end_matches('\''));
+    match token {
+        Some("<EOF>") => "it ends too early".to_owned(),
+        Some(token) => format!("`{token}` is not expected here"),
+        None => format!("it is no expression: {}", what.lines().next().unwrap_or_default()),
+    }
 }
 
 impl PartialEq for Program {

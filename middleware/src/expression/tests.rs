@@ -166,16 +166,10 @@ fn mistakes_are_found_when_it_is_compiled() {
         ),
         ("claims.x{a: 1} == 1", "there are no messages here (line 1, column 9)"),
         ("claims.?x == 1", "it is no expression: unsupported syntax '.?' (line 1, column 7)"),
-        (
-            "'ü' == claims.x claims.y",
-            "it is no expression: extraneous input 'claims' expecting <EOF> (line 1, column 17)",
-        ),
-        ("claims.a ==", "it is no expression: mismatched input '<EOF>'"),
-        ("", "it is no expression: mismatched input '<EOF>'"),
-        (
-            "claims.a claims.b",
-            "it is no expression: extraneous input 'claims' expecting <EOF> (line 1, column 10)",
-        ),
+        ("'ü' == claims.x claims.y", "`claims` is not expected here (line 1, column 17)"),
+        ("claims.a ==", "it ends too early (line 1"),
+        ("", "it ends too early (line 1"),
+        ("claims.a claims.b", "`claims` is not expected here (line 1, column 10)"),
     ] {
         let refused = refused(source);
         assert!(refused.starts_with(problem), "{source}: {refused}");
@@ -192,7 +186,7 @@ fn what_can_answer_on_no_claims_is_found_when_it_is_compiled() {
         ("tool.name > 3", "`>` does not go with (string, int)"),
         ("claims.a == 1 && tool.name + 1 == 2", "`add` does not go with values of these types"),
         ("claims.level + 'a' > 3", "`>` does not go with (string, int)"),
-        ("!tool.name", "`!` does not go with (string)"),
+        ("!tool.name", "it says string where bool is expected (line 1, column 6)"),
         ("tool.read_only.startsWith('a')", "`startsWith` does not go with (bool, string)"),
         ("has(tool.name.x)", "`.` does not go with"),
         ("'a' in tool.name", "`in` does not go with (string, string)"),

@@ -96,7 +96,7 @@ impl Indexer for Claims<'_> {
         Self: 'v,
     {
         let name = name_of(key)?;
-        self.find(name).map(|value| CowVal::Borrowed(value)).ok_or_else(|| ExecutionError::no_such_key(name))
+        self.find(name).map(CowVal::Borrowed).ok_or_else(|| ExecutionError::no_such_key(name))
     }
 
     fn steal<'v>(self: Box<Self>, key: &dyn Val) -> Result<Boxed<'v>, ExecutionError>
@@ -104,11 +104,10 @@ impl Indexer for Claims<'_> {
         Self: 'v,
     {
         let name = name_of(key)?;
-        self.all
-            .get(name)
-            .map(value_of)
-            .map(|value| value as _)
-            .ok_or_else(|| ExecutionError::no_such_key(name))
+        match self.all.get(name) {
+            Some(value) => Ok(value_of(value)),
+            None => Err(ExecutionError::no_such_key(name)),
+        }
     }
 }
 

@@ -234,7 +234,7 @@ mod tests {
     use crate::expression::Supposed;
     use serde_json::json;
 
-    fn named(template: &str, claims: Value) -> Result<String, NamelessSession> {
+    fn named(template: &str, claims: &Value) -> Result<String, NamelessSession> {
         let mut all = json!({"iss": "https://i", "sub": "alice"});
         all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
         let caller = Supposed::from_claims(all.as_object().unwrap().clone()).unwrap();
@@ -252,16 +252,16 @@ mod tests {
                 "DE7true",
             ),
         ] {
-            assert_eq!(named(template, claims).as_deref(), Ok(name));
+            assert_eq!(named(template, &claims).as_deref(), Ok(name));
         }
         for claims in [json!({}), json!({"team": null}), json!({"team": ["data"]}), json!({"team": ""})] {
-            assert_eq!(named("{claims.team}", claims), Err(NamelessSession::NoClaim("team".to_owned())));
+            assert_eq!(named("{claims.team}", &claims), Err(NamelessSession::NoClaim("team".to_owned())));
         }
     }
 
     #[test]
     fn a_changed_name_has_a_suffix_of_its_owners() {
-        let of = |sub: &str| named("{sub}", json!({"sub": sub})).unwrap();
+        let of = |sub: &str| named("{sub}", &json!({"sub": sub})).unwrap();
         assert!(of("auth0|x").starts_with("auth0-x-"));
         assert_ne!(of("auth0|x"), of("auth0/x"));
         assert_eq!(of("auth0-x"), "auth0-x");
@@ -271,7 +271,7 @@ mod tests {
         // Whoever takes a name that somebody else's would be changed to gets another one.
         let taken = of("auth0|x");
         assert_ne!(of(&taken), taken);
-        let elsewhere = named("{sub}", json!({"iss": "https://other", "sub": "auth0|x"})).unwrap();
+        let elsewhere = named("{sub}", &json!({"iss": "https://other", "sub": "auth0|x"})).unwrap();
         assert_ne!(elsewhere, taken);
     }
 
