@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
+    error::Kind,
     proof::AwsCredentials,
     task,
 };
@@ -145,8 +146,15 @@ impl<C: CredentialProvider> CredentialCache<C> {
 impl<C: CredentialProvider> Inner<C> {
     async fn make(&self, ask: &Ask) -> Result<(CredentialRequest, IssuedCredentials), Refusal> {
         let request = ask.request().await?;
-        let issued = self.provider.provide(request.clone()).await?;
-        Ok((request, issued))
+        match self.provider.provide(request.clone()).await {
+            Ok(issued) => Ok((request, issued)),
+            Err(refusal) if refusal.kind() == Kind::NoServiceCredentials => {
+                let Some(request) = ask.renewed(&request).await else { return Err(refusal) };
+                let issued = self.provider.provide(request.clone()).await?;
+                Ok((request, issued))
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     fn land(&self, ask: &Ask, landing: Landing, request: &CredentialRequest, issued: IssuedCredentials) {

@@ -4,6 +4,7 @@ use super::{
     entry::Flight,
     provider::CredentialProvider,
     refusal::{Concerns, Refusal},
+    service_identity::ServiceIdentity,
 };
 use crate::{
     error::{BoxError, Error, Kind},
@@ -42,8 +43,13 @@ pin_project! {
 pub(super) struct Waiting<S, C, P, B> {
     pub(super) inner: S,
     pub(super) request: Request<Carry<P, B>>,
-    pub(super) ask: Ask,
-    pub(super) cache: CredentialCache<C>,
+    pub(super) wish: Wish<C>,
+}
+
+/// Whose credentials are waited for.
+pub(super) enum Wish<C> {
+    Caller { ask: Box<Ask>, cache: CredentialCache<C> },
+    Service(ServiceIdentity),
 }
 
 impl<S, C, P, B> ResponseFuture<S, C, P, B>
@@ -105,11 +111,15 @@ where
     ) -> State<S, C, P, B, S::Future> {
         let look = match outcome {
             Ok(credentials) => Look::Ready(credentials),
-            // Somebody else's token was at fault, and this one was not tried yet.
-            Err(refusal) if refusal.concerns() == Concerns::OneToken && !flight.is_for(self.ask.mark()) => {
-                self.cache.look(&self.ask)
-            }
-            Err(refusal) => Look::Refused(refusal),
+            Err(refusal) => match &self.wish {
+                // Somebody else's token was at fault, and this one was not tried yet.
+                Wish::Caller { ask, cache }
+                    if refusal.concerns() == Concerns::OneToken && !flight.is_for(ask.mark()) =>
+                {
+                    cache.look(ask)
+                }
+                Wish::Caller { .. } | Wish::Service(_) => Look::Refused(refusal),
+            },
         };
         match look {
             Look::Ready(credentials) => {

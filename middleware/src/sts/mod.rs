@@ -3,14 +3,18 @@
 //! [`AssumeRole`] gives each request credentials of its caller's, in the role that was selected, and keeps them for
 //! the next request. [`ServiceCredentials`] signs everything as one identity, the server's own.
 
+mod ambient;
 mod ask;
 mod aws;
 mod cache;
 mod entry;
 mod expiry;
 mod future;
+mod hop;
 mod key;
 mod layer;
+mod limits;
+mod mint;
 mod observe;
 mod partition;
 mod problem;
@@ -18,23 +22,32 @@ mod provider;
 mod refusal;
 mod service;
 mod service_credentials;
+mod service_identity;
 mod session;
 mod static_keys;
+mod step;
 #[cfg(test)]
 mod tests;
+mod value;
 mod web_identity;
 
 pub use self::{
+    ambient::Ambient,
     aws::{Sts, StsBuilder},
     cache::{CredentialCache, CredentialCacheBuilder},
     future::ResponseFuture,
+    hop::Hop,
     layer::AssumeRoleLayer,
+    mint::{MintOrder, TokenMinter},
     observe::{Assumed, Call, Event, Observer},
     problem::ConfigError,
     provider::{AssumeStep, CallerProof, CredentialProvider, CredentialRequest, IssuedCredentials},
     refusal::Refusal,
     service::AssumeRole,
     service_credentials::{ServiceCredentials, ServiceCredentialsLayer},
-    session::{Session, SessionBuilder},
+    service_identity::ServiceIdentity,
+    session::{Session, SessionBuilder, Upstream},
     static_keys::StaticKeys,
+    step::{SessionPolicy, SessionTag},
+    value::SessionValue,
 };

@@ -1,7 +1,7 @@
 use super::{
     ask::Ask,
     cache::{CredentialCache, Look},
-    future::{ResponseFuture, Waiting, with_credentials},
+    future::{ResponseFuture, Waiting, Wish, with_credentials},
     provider::CredentialProvider,
     session::Session,
 };
@@ -58,8 +58,8 @@ where
                 // The service that was polled ready is the one to call; its clone takes its place.
                 let next = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, next);
-                let cache = self.cache.clone();
-                ResponseFuture::waiting(flight, Waiting { inner, request, ask, cache })
+                let wish = Wish::Caller { ask: Box::new(ask), cache: self.cache.clone() };
+                ResponseFuture::waiting(flight, Waiting { inner, request, wish })
             }
         }
     }
