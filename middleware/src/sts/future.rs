@@ -4,7 +4,6 @@ use super::{
     entry::Flight,
     provider::CredentialProvider,
     refusal::{Concerns, Refusal},
-    service_identity::ServiceIdentity,
 };
 use crate::{
     error::{BoxError, Error, Kind},
@@ -49,7 +48,7 @@ pub(super) struct Waiting<S, C, P, B> {
 /// Whose credentials are waited for.
 pub(super) enum Wish<C> {
     Caller { ask: Box<Ask>, cache: CredentialCache<C> },
-    Service(ServiceIdentity),
+    Service,
 }
 
 impl<S, C, P, B> ResponseFuture<S, C, P, B>
@@ -110,7 +109,7 @@ where
         outcome: Result<AwsCredentials, Refusal>,
     ) -> State<S, C, P, B, S::Future> {
         let look = match outcome {
-            Ok(credentials) => Look::Ready(credentials),
+            Ok(credentials) => Look::Ready(credentials, None),
             Err(refusal) => match &self.wish {
                 // Somebody else's token was at fault, and this one was not tried yet.
                 Wish::Caller { ask, cache }
@@ -118,11 +117,11 @@ where
                 {
                     cache.look(ask)
                 }
-                Wish::Caller { .. } | Wish::Service(_) => Look::Refused(refusal),
+                Wish::Caller { .. } | Wish::Service => Look::Refused(refusal),
             },
         };
         match look {
-            Look::Ready(credentials) => {
+            Look::Ready(credentials, _) => {
                 State::Calling { future: self.inner.call(with_credentials(self.request, credentials)) }
             }
             Look::Refused(refusal) => State::Refused { error: Some(refusal.into()) },

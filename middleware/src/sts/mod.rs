@@ -20,6 +20,7 @@ mod partition;
 mod problem;
 mod provider;
 mod refusal;
+mod renew;
 mod service;
 mod service_credentials;
 mod service_identity;
@@ -43,6 +44,7 @@ pub use self::{
     problem::ConfigError,
     provider::{AssumeStep, CallerProof, CredentialProvider, CredentialRequest, IssuedCredentials},
     refusal::Refusal,
+    renew::{RenewCredentials, RenewCredentialsLayer, RenewFuture},
     service::AssumeRole,
     service_credentials::{ServiceCredentials, ServiceCredentialsLayer},
     service_identity::ServiceIdentity,

@@ -3,6 +3,7 @@ use super::{
     cache::{CredentialCache, Look},
     future::{ResponseFuture, Waiting, Wish, with_credentials},
     provider::CredentialProvider,
+    renew::Slot,
     session::Session,
 };
 use crate::{
@@ -50,7 +51,8 @@ where
             Err(error) => return ResponseFuture::refused(error),
         };
         match self.cache.look(&ask) {
-            Look::Ready(credentials) => {
+            Look::Ready(credentials, entry) => {
+                Slot::fill(request.extensions(), entry, self.cache.clock());
                 ResponseFuture::calling(self.inner.call(with_credentials(request, credentials)))
             }
             Look::Refused(refusal) => ResponseFuture::refused(refusal.into()),

@@ -2,6 +2,7 @@ use super::{
     aws::Sts,
     cache::Look,
     future::{ResponseFuture, Waiting, Wish, with_credentials},
+    renew::Slot,
     service_identity::ServiceIdentity,
 };
 use crate::{
@@ -63,7 +64,8 @@ where
 
     fn call(&mut self, request: Request<Carry<P, B>>) -> Self::Future {
         match self.identity.look() {
-            Look::Ready(credentials) => {
+            Look::Ready(credentials, entry) => {
+                Slot::fill(request.extensions(), entry, self.identity.clock());
                 ResponseFuture::calling(self.inner.call(with_credentials(request, credentials)))
             }
             Look::Refused(refusal) => ResponseFuture::refused(refusal.into()),
@@ -71,8 +73,7 @@ where
                 // The service that was polled ready is the one to call; its clone takes its place.
                 let next = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, next);
-                let wish = Wish::Service(self.identity.clone());
-                ResponseFuture::waiting(flight, Waiting { inner, request, wish })
+                ResponseFuture::waiting(flight, Waiting { inner, request, wish: Wish::Service })
             }
         }
     }

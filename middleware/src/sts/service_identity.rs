@@ -124,10 +124,14 @@ impl ServiceIdentity {
         matches!(self.0.source, Source::Assumed { .. })
     }
 
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
     pub(super) fn look(&self) -> Look {
         if let Source::Keys(keys) = &self.0.source {
             return match keys {
-                Ok(credentials) => Look::Ready(credentials.clone()),
+                Ok(credentials) => Look::Ready(credentials.clone(), None),
                 Err(refusal) => Look::Refused(refusal.clone()),
             };
         }
@@ -136,10 +140,10 @@ impl ServiceIdentity {
             if ageing && let Some(landing) = entry.refresh(now, || None) {
                 self.depart(landing);
             }
-            return Look::Ready(credentials);
+            return Look::Ready(credentials, Some(entry.clone()));
         }
         match entry.turn(now, None) {
-            Turn::Ready(credentials) => Look::Ready(credentials),
+            Turn::Ready(credentials) => Look::Ready(credentials, Some(entry.clone())),
             Turn::Refused(refusal) => Look::Refused(refusal),
             Turn::Join(flight) => Look::Wait(flight),
             Turn::Lead(flight, landing) => {
@@ -151,7 +155,7 @@ impl ServiceIdentity {
 
     pub(super) async fn credentials(&self) -> Result<AwsCredentials, Refusal> {
         match self.look() {
-            Look::Ready(credentials) => Ok(credentials),
+            Look::Ready(credentials, _) => Ok(credentials),
             Look::Refused(refusal) => Err(refusal),
             Look::Wait(flight) => flight
                 .outcome
@@ -174,7 +178,7 @@ impl ServiceIdentity {
                 Ok(credentials) => {
                     let expires = credentials.expires().unwrap_or(now + REREAD);
                     let lifetime = Lifetime::new(now, expires, None, MARGIN, credentials.access_key_id());
-                    landing.succeed(credentials, lifetime, Held::new(&Arc::default(), 0));
+                    landing.succeed(credentials, now, lifetime, Held::new(&Arc::default(), 0));
                 }
                 Err(refusal) => {
                     tracing::warn!(
