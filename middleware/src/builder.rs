@@ -1,7 +1,13 @@
 //! The layers as methods of tower's `ServiceBuilder`.
 
 use tower::ServiceBuilder;
-#[cfg(any(feature = "identity", feature = "respond", feature = "sign", feature = "sts"))]
+#[cfg(any(
+    feature = "identity",
+    feature = "respond",
+    feature = "role",
+    feature = "sign",
+    feature = "sts"
+))]
 use tower::layer::util::Stack;
 
 /// Adds this crate's layers to [`ServiceBuilder`], so that a stack reads like a sentence.
@@ -46,6 +52,13 @@ pub trait ServiceBuilderExt<L>: Sized {
         self,
         verifier: crate::identity::Verifier,
     ) -> ServiceBuilder<Stack<crate::identity::VerifyIdentityForRouterLayer, L>>;
+
+    /// Selects the IAM role that each request is made in.
+    ///
+    /// See [`role`](crate::role).
+    #[cfg(feature = "role")]
+    fn select_role(self, roles: crate::role::Roles)
+    -> ServiceBuilder<Stack<crate::role::SelectRoleLayer, L>>;
 
     /// Gives each request credentials of its caller's, in the role that was selected.
     ///
@@ -99,6 +112,14 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
         verifier: crate::identity::Verifier,
     ) -> ServiceBuilder<Stack<crate::identity::VerifyIdentityForRouterLayer, L>> {
         self.layer(crate::identity::VerifyIdentityLayer::new(verifier).for_router())
+    }
+
+    #[cfg(feature = "role")]
+    fn select_role(
+        self,
+        roles: crate::role::Roles,
+    ) -> ServiceBuilder<Stack<crate::role::SelectRoleLayer, L>> {
+        self.layer(crate::role::SelectRoleLayer::new(roles))
     }
 
     #[cfg(feature = "sts")]

@@ -26,7 +26,11 @@ pub mod role;
 pub mod sign;
 #[cfg(feature = "sts")]
 pub mod sts;
-#[cfg(any(feature = "identity", feature = "sts"))]
+#[cfg(any(feature = "expression", feature = "identity", feature = "sts"))]
+#[cfg_attr(
+    not(feature = "identity"),
+    allow(dead_code, reason = "whoever waits for others spawns; here is nobody")
+)]
 mod task;
 #[cfg(feature = "transmit")]
 pub mod transmit;

@@ -1,5 +1,10 @@
 //! The one module that may spawn.
 
+#[cfg(feature = "expression")]
+mod stack;
+
+#[cfg(feature = "expression")]
+pub(crate) use self::stack::on_large_stack;
 use std::{
     future::Future,
     pin::Pin,

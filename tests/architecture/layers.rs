@@ -21,8 +21,8 @@ const IN_THE_LIBRARY: &[Rule] = &[
     },
     Rule {
         module: "expression",
-        may: May::Only(&["proof"]),
-        because: "expressions see what is proven, and know no layer",
+        may: May::Only(&["proof", "task"]),
+        because: "expressions see what is proven, are parsed on a stack of their own, and know no layer",
     },
     layer("identity"),
     layer("tokens"),

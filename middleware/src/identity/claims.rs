@@ -8,9 +8,6 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// RFC 8693 sets no limit to a chain of actors; anything deeper than this is no delegation but an attack.
-const MAX_ACTORS: usize = 10;
-
 /// What one issuer's tokens have to look like.
 #[derive(Clone, Debug)]
 pub(super) struct Demands {
@@ -144,21 +141,7 @@ fn scopes(claims: &Map<String, Value>) -> Vec<String> {
 }
 
 pub(super) fn actors(claim: Option<&Value>) -> Result<Vec<Actor>, Error> {
-    let mut actors = Vec::new();
-    let mut next = claim;
-    while let Some(act) = next {
-        let subject = act.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
-        let Some(subject) = subject else {
-            return Err(unacceptable("the token's chain of actors cannot be read"));
-        };
-        if actors.len() == MAX_ACTORS {
-            return Err(unacceptable("the token's chain of actors is too long"));
-        }
-        let issuer = act.get("iss").and_then(Value::as_str).map(str::to_owned);
-        actors.push(Actor { issuer, subject: subject.to_owned() });
-        next = act.get("act");
-    }
-    Ok(actors)
+    Actor::chain(claim).map_err(unacceptable)
 }
 
 pub(super) fn unacceptable(what: &'static str) -> Error {
@@ -238,7 +221,7 @@ mod tests {
     #[test]
     fn refuses_what_is_missing_or_strange() {
         let mut deep = json!({"sub": "a"});
-        for _ in 0..MAX_ACTORS {
+        for _ in 0..10 {
             deep = json!({"sub": "a", "act": deep});
         }
         for change in [

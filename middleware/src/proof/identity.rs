@@ -126,7 +126,33 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// RFC 8693 sets no limit to a chain of actors; anything deeper than this is no delegation but an attack.
+const MAX_ACTORS: usize = 10;
+
 impl Actor {
+    /// The links of an `act` claim, the current actor first; or why it cannot be read, in one clause.
+    #[cfg_attr(
+        not(any(feature = "identity", feature = "expression", test)),
+        expect(dead_code, reason = "nobody reads claims")
+    )]
+    pub(crate) fn chain(claim: Option<&Value>) -> Result<Vec<Self>, &'static str> {
+        let mut actors = Vec::new();
+        let mut next = claim;
+        while let Some(act) = next {
+            let subject = act.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
+            let Some(subject) = subject else {
+                return Err("the token's chain of actors cannot be read");
+            };
+            if actors.len() == MAX_ACTORS {
+                return Err("the token's chain of actors is too long");
+            }
+            let issuer = act.get("iss").and_then(Value::as_str).map(str::to_owned);
+            actors.push(Self { issuer, subject: subject.to_owned() });
+            next = act.get("act");
+        }
+        Ok(actors)
+    }
+
     /// The actor's own issuer, where the token names one.
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()

@@ -36,6 +36,7 @@ mod credentials;
 mod identity;
 mod operation;
 mod role;
+mod role_arn;
 mod stages;
 mod tokens;
 
@@ -51,6 +52,7 @@ pub use self::{
     identity::{Actor, Identity},
     operation::{Operation, Tool},
     role::AwsRole,
+    role_arn::{InvalidRoleArn, RoleArn},
     stages::{
         Attached, Authenticated, NoCaller, Outbound, Proves, Stage, WithCredentials, WithRole, WithTokens,
     },

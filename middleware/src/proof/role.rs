@@ -8,7 +8,7 @@ pub struct AwsRole {
 }
 
 impl AwsRole {
-    #[cfg_attr(not(test), expect(dead_code, reason = "`SelectRole` will make it"))]
+    #[cfg_attr(not(any(feature = "role", test)), expect(dead_code, reason = "`SelectRole` makes it"))]
     pub(crate) fn new(arn: impl Into<Arc<str>>, session_name: impl Into<Arc<str>>) -> Self {
         Self { arn: arn.into(), session_name: session_name.into() }
     }

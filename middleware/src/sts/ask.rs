@@ -7,12 +7,15 @@ use super::{
     refusal::Refusal,
     session::{Session, Source, Upstream},
     step::{Chosen, Step},
+    view::View,
     web_identity,
 };
 use crate::{
     error::{Error, Kind},
+    expression::Facts,
     proof::{AwsRole, Identity, Outbound, Proves},
 };
+use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use std::{sync::Arc, time::SystemTime};
 
@@ -28,7 +31,7 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    pub(super) fn of<P>(session: &Session, proof: &P) -> Result<Self, Error>
+    pub(super) fn of<P>(session: &Session, proof: &P, method: &Method) -> Result<Self, Error>
     where
         P: Proves<AwsRole> + Proves<Identity> + Outbound,
     {
@@ -45,7 +48,12 @@ impl Ask {
                 whole
             }
         };
-        let chosen = if session.is_fixed() { None } else { Some(choose(session, caller, role)?) };
+        let chosen = if session.is_fixed() {
+            None
+        } else {
+            let facts = Facts::of(proof, method);
+            Some(choose(session, &View { role, facts: Some(&facts) })?)
+        };
         let particulars = chosen.as_ref().map(|chosen| particulars(chosen));
         let key = Key { person: *person, whole, session: *session.digest(), particulars, role: role.clone() };
         Ok(Self { key, caller: caller.clone(), session: session.clone(), chosen, upstream })
@@ -65,7 +73,7 @@ impl Ask {
     pub(super) async fn request(&self) -> Result<CredentialRequest, Refusal> {
         let chosen = match &self.chosen {
             Some(chosen) => chosen.clone(),
-            None => choose(&self.session, &self.caller, &self.key.role)
+            None => choose(&self.session, &View { role: &self.key.role, facts: None })
                 .map_err(|error| Refusal::new(error.kind(), error))?,
         };
         let mut chosen = chosen.iter();
@@ -114,7 +122,7 @@ impl Ask {
         let first = next(self.session.first(), role.clone())?;
         let hops = self.session.hops().iter().map(|hop| {
             let name = hop.session_name.as_deref().unwrap_or(role.session_name());
-            next(&hop.step, AwsRole::new(hop.role.as_str(), name))
+            next(&hop.step, AwsRole::new(hop.role.shared(), name))
         });
         Ok((first, hops.collect::<Result<_, _>>()?))
     }
@@ -128,9 +136,9 @@ impl Ask {
     }
 }
 
-fn choose(session: &Session, caller: &Identity, role: &AwsRole) -> Result<Arc<[Chosen]>, Error> {
+fn choose(session: &Session, view: &View<'_, '_>) -> Result<Arc<[Chosen]>, Error> {
     let steps = [session.first()].into_iter().chain(session.hops().iter().map(|hop| &hop.step));
-    steps.map(|step| step.choose(caller, role)).collect()
+    steps.map(|step| step.choose(view)).collect()
 }
 
 fn particulars(chosen: &[Chosen]) -> Digest {
@@ -146,7 +154,7 @@ fn assembled(step: &Step, role: AwsRole, chosen: Option<&Chosen>) -> Result<Assu
         return Err(Refusal::new(Kind::InvalidStsRequest, "a step of the session was not worked out"));
     };
     let policy = chosen.policy.unwrap_or_default();
-    let account = limits::role(role.arn()).map(|(_, account)| account);
+    let account = role.arn().split(':').nth(4);
     if let Some(problem) = limits::policy_arns(&policy.arns, account).into_iter().next() {
         return Err(Refusal::new(Kind::InvalidStsRequest, problem));
     }
@@ -155,8 +163,8 @@ fn assembled(step: &Step, role: AwsRole, chosen: Option<&Chosen>) -> Result<Assu
         duration: step.duration,
         policy: policy.document,
         policy_arns: policy.arns,
+        transitive_tag_keys: step.transitive_tag_keys(&chosen.tags),
         tags: chosen.tags,
-        transitive_tag_keys: step.transitive_tag_keys(),
         source_identity: chosen.source_identity,
         external_id: step.external_id.clone(),
     })

@@ -2,6 +2,7 @@ use super::{
     step::{SessionPolicy, SessionTag, Step},
     value::SessionValue,
 };
+use crate::{expression::Expression, proof::RoleArn};
 use std::time::Duration;
 
 /// A role to go on to with the credentials of the one before: in another account, most likely.
@@ -9,7 +10,7 @@ use std::time::Duration;
 /// See [`Session`](super::Session) for an example.
 #[derive(Clone, Debug)]
 pub struct Hop {
-    pub(super) role: String,
+    pub(super) role: RoleArn,
     pub(super) session_name: Option<String>,
     pub(super) step: Step,
 }
@@ -30,6 +31,15 @@ macro_rules! step_settings {
             #[must_use]
             pub fn with_policy(mut self, policy: SessionPolicy) -> Self {
                 self.step.policy = Some(policy);
+                self
+            }
+
+            /// What the session may do at most where `condition` is true of the call: for a tool that only reads, say. The
+            /// first condition that is true decides, before [`with_policy`](Self::with_policy); one that cannot be
+            /// decided refuses the call.
+            #[must_use]
+            pub fn with_policy_when(mut self, condition: Expression, policy: SessionPolicy) -> Self {
+                self.step.conditional_policies.push((condition, policy));
                 self
             }
 
@@ -62,8 +72,8 @@ pub(super) use step_settings;
 
 impl Hop {
     /// To the role with this ARN, under the session name of the first.
-    pub fn to(role: impl Into<String>) -> Self {
-        Self { role: role.into(), session_name: None, step: Step::lasting(Duration::from_secs(3600)) }
+    pub fn to(role: RoleArn) -> Self {
+        Self { role, session_name: None, step: Step::lasting(Duration::from_secs(3600)) }
     }
 
     /// Under another session name.

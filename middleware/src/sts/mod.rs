@@ -30,6 +30,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod value;
+mod view;
 mod web_identity;
 
 pub use self::{

@@ -46,7 +46,7 @@ where
     }
 
     fn call(&mut self, request: Request<Carry<P, B>>) -> Self::Future {
-        let ask = match Ask::of(&self.session, request.body().proof()) {
+        let ask = match Ask::of(&self.session, request.body().proof(), request.method()) {
             Ok(ask) => ask,
             Err(error) => return ResponseFuture::refused(error),
         };

@@ -40,9 +40,9 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// let keys = ServiceIdentity::from(StaticKeys::new("AKIDEXAMPLE", "wJalrXUtnFEMI".into()));
 /// let another_role = where_it_runs.assuming(
 ///     &Sts::in_region("eu-west-1")?,
-///     Hop::to("arn:aws:iam::123456789012:role/Gateway").with_session_name("gateway"),
+///     Hop::to("arn:aws:iam::123456789012:role/Gateway".parse()?).with_session_name("gateway"),
 /// )?;
-/// # Ok::<(), countersign::sts::ConfigError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct ServiceIdentity(Arc<Inner>);
@@ -79,14 +79,9 @@ impl ServiceIdentity {
     /// What AWS would refuse about the hop, and values that depend on a caller: here is none.
     pub fn assuming(&self, sts: &Sts, hop: Hop) -> Result<Self, ConfigError> {
         let place = |problem: String| format!("assumed role {}: {problem}", hop.role);
-        let role = limits::role(&hop.role);
-        let mut problems = Vec::new();
-        if role.is_none() {
-            let hint = "not a role; write it as in arn:aws:iam::123456789012:role/Name";
-            problems.push(place(hint.to_owned()));
-        }
-        let account = role.map(|(_, account)| account);
-        problems.extend(hop.step.problems(account, self.is_assumed_role()).into_iter().map(place));
+        let account = Some(hop.role.account());
+        let mut problems: Vec<_> =
+            hop.step.problems(account, self.is_assumed_role()).into_iter().map(place).collect();
         if !hop.step.is_fixed() {
             problems.push(place("there is no caller; write tags and source identity out".to_owned()));
         }

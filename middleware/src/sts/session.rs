@@ -8,26 +8,33 @@ use super::{
     step::{SessionPolicy, SessionTag, Step, same_key},
     value::SessionValue,
 };
+use crate::{expression::Expression, proof::RoleArn};
 use std::{sync::Arc, time::Duration};
 
 /// How a backend's callers assume their roles: with what, for how long, and what STS is told besides.
 ///
 /// ```
-/// use countersign::sts::{Hop, Session, SessionPolicy, SessionTag, SessionValue};
+/// use countersign::{
+///     expression::{Expression, TextExpression},
+///     sts::{Hop, Session, SessionPolicy, SessionTag, SessionValue},
+/// };
 /// use std::time::Duration;
 ///
 /// // The caller's own token is exchanged, and the session goes on to a role in another account.
 /// let session = Session::caller()
 ///     .with_duration(Duration::from_secs(1800))
-///     .with_policy(SessionPolicy::managed(["arn:aws:iam::aws:policy/ReadOnlyAccess"]))
 ///     .then(
-///         Hop::to("arn:aws:iam::210987654321:role/Partner")
+///         Hop::to("arn:aws:iam::210987654321:role/Partner".parse()?)
 ///             .with_external_id("4c11a3e8")
-///             .with_tag(SessionTag::new("Team", SessionValue::claim("team")))
-///             .with_source_identity(SessionValue::session_name()),
+///             .with_tag(SessionTag::new("Team", TextExpression::compile("claims.team")?))
+///             .with_source_identity(SessionValue::session_name())
+///             .with_policy_when(
+///                 Expression::compile("tool.read_only")?,
+///                 SessionPolicy::managed(["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+///             ),
 ///     )
 ///     .build()?;
-/// # Ok::<(), countersign::sts::ConfigError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Session(Arc<Parts>);
@@ -159,17 +166,14 @@ impl SessionBuilder {
         let mut partition = None;
         for (at, hop) in self.hops.iter().enumerate() {
             let place = |problem: String| format!("hop {} ({}): {problem}", at + 1, hop.role);
-            let role = limits::role(&hop.role);
-            if role.is_none() {
-                problems
-                    .push(place("not a role; write it as in arn:aws:iam::123456789012:role/Name".to_owned()));
+            let account = Some(hop.role.account());
+            problems.extend(hop.step.problems(account, true).into_iter().map(place));
+            if partition.is_some_and(|before| before != hop.role.partition()) {
+                problems.push(place("no role of one partition assumes a role of another".to_owned()));
             }
-            problems.extend(hop.step.problems(role.map(|(_, account)| account), true).into_iter().map(place));
-            if let Some((here, _)) = role {
-                if partition.is_some_and(|before| before != here) {
-                    problems.push(place("no role of one partition assumes a role of another".to_owned()));
-                }
-                partition = Some(here);
+            partition = Some(hop.role.partition());
+            if hop.session_name.as_deref().is_some_and(|name| !limits::is_name(name)) {
+                problems.push(place("session name: it has 2 to 64 letters, digits and _+=,.@-".to_owned()));
             }
             let before = || [&self.step].into_iter().chain(self.hops.iter().take(at).map(|hop| &hop.step));
             if hop.step.source_identity.is_some() && before().any(|step| step.source_identity.is_some()) {
@@ -236,7 +240,7 @@ impl SessionBuilder {
         fields.bytes(&[u8::from(self.ends_with_caller)]);
         self.step.describe(&mut fields);
         for hop in &self.hops {
-            fields.text(&hop.role);
+            fields.text(hop.role.as_str());
             fields.maybe(hop.session_name.as_deref());
             hop.step.describe(&mut fields);
         }
@@ -255,9 +259,21 @@ impl SessionBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sts::StaticKeys;
+    use crate::{expression::TextExpression, sts::StaticKeys};
 
     const HOP: &str = "arn:aws:iam::210987654321:role/Hop";
+
+    fn arn(text: &str) -> RoleArn {
+        text.parse().unwrap()
+    }
+
+    fn condition(source: &str) -> Expression {
+        Expression::compile(source).unwrap()
+    }
+
+    fn text(source: &str) -> TextExpression {
+        TextExpression::compile(source).unwrap()
+    }
 
     fn brokered() -> SessionBuilder {
         Session::brokered(StaticKeys::new("AKIDEXAMPLE", "secret".into()))
@@ -276,18 +292,26 @@ mod tests {
             (Session::caller().with_source_identity("alice"), "claim of its token"),
             (Session::caller().with_external_id("abc"), "a web identity has none"),
             (Session::caller().with_duration(hour * 13), "900 s to 43,200 s"),
-            (Session::caller().then(Hop::to(HOP).with_duration(hour * 2)), "at most 3,600 s"),
-            (Session::caller().then(Hop::to("HOP")), "not a role"),
+            (Session::caller().then(Hop::to(arn(HOP)).with_duration(hour * 2)), "at most 3,600 s"),
+            (Session::caller().then(Hop::to(arn(HOP)).with_session_name("a b")), "session name"),
             (
-                Session::caller().then(Hop::to(HOP)).then(Hop::to("arn:aws-cn:iam::210987654321:role/Hop")),
+                brokered().with_policy_when(condition("tool.read_only"), SessionPolicy::document("[]")),
+                "no policy document",
+            ),
+            (
+                Session::caller()
+                    .then(Hop::to(arn(HOP)))
+                    .then(Hop::to(arn("arn:aws-cn:iam::210987654321:role/Hop"))),
                 "no role of one partition",
             ),
             (
-                brokered().with_source_identity("alice").then(Hop::to(HOP).with_source_identity("bob")),
+                brokered().with_source_identity("alice").then(Hop::to(arn(HOP)).with_source_identity("bob")),
                 "set it once",
             ),
             (
-                brokered().with_tag(transitive()).then(Hop::to(HOP).with_tag(SessionTag::new("TEAM", "y"))),
+                brokered()
+                    .with_tag(transitive())
+                    .then(Hop::to(arn(HOP)).with_tag(SessionTag::new("TEAM", "y"))),
                 "send it once",
             ),
             (brokered().with_tag(SessionTag::new("a", "b")).with_tag(SessionTag::new("A", "c")), "twice"),
@@ -296,7 +320,8 @@ mod tests {
             (brokered().with_policy(SessionPolicy::document("{}")), "no policy document"),
             (
                 Session::caller().then(
-                    Hop::to(HOP).with_policy(SessionPolicy::managed(["arn:aws:iam::123456789012:policy/P"])),
+                    Hop::to(arn(HOP))
+                        .with_policy(SessionPolicy::managed(["arn:aws:iam::123456789012:policy/P"])),
                 ),
                 "the role's own account",
             ),
@@ -312,12 +337,12 @@ mod tests {
         let tag = SessionTag::new("Team", "x");
         for good in [
             Session::caller().with_duration(Duration::from_secs(43_200)),
-            Session::caller().then(Hop::to(HOP).with_tag(tag.clone()).with_external_id("4c11a3e8")),
+            Session::caller().then(Hop::to(arn(HOP)).with_tag(tag.clone()).with_external_id("4c11a3e8")),
             brokered()
                 .with_tag(tag.clone())
                 .with_source_identity(SessionValue::session_name())
                 .with_external_id("4c11a3e8")
-                .then(Hop::to(HOP).with_tag(tag)),
+                .then(Hop::to(arn(HOP)).with_tag(tag)),
         ] {
             assert_eq!(problems(good), [""; 0]);
         }
@@ -325,7 +350,7 @@ mod tests {
 
     #[test]
     fn every_setting_makes_another_session() {
-        let hop = || Hop::to(HOP);
+        let hop = || Hop::to(arn(HOP));
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         let sessions = [
             Session::caller(),
@@ -341,7 +366,7 @@ mod tests {
             brokered(),
             brokered().with_external_id("one"),
             Session::caller().then(hop()),
-            Session::caller().then(Hop::to("arn:aws:iam::210987654321:role/Other")),
+            Session::caller().then(Hop::to(arn("arn:aws:iam::210987654321:role/Other"))),
             Session::caller().then(hop()).then(hop()),
             Session::caller().then(hop().with_session_name("gateway")),
             Session::caller().then(hop().with_duration(minutes(30))),
@@ -349,12 +374,25 @@ mod tests {
             Session::caller().then(hop().with_external_id("other")),
             Session::caller().then(hop().with_source_identity("one")),
             Session::caller().then(hop().with_source_identity("other")),
-            Session::caller().then(hop().with_source_identity(SessionValue::claim("one"))),
+            Session::caller().then(hop().with_source_identity(text("claims.one"))),
             Session::caller().then(hop().with_tag(SessionTag::new("a", "b"))),
             Session::caller().then(hop().with_tag(SessionTag::new("a", "c"))),
             Session::caller().then(hop().with_tag(SessionTag::new("b", "b"))),
             Session::caller().then(hop().with_tag(SessionTag::new("a", "b").transitive())),
-            Session::caller().then(hop().with_tag(SessionTag::new("a", SessionValue::claim("b")))),
+            Session::caller().then(hop().with_tag(SessionTag::new("a", text("claims.b")))),
+            Session::caller().then(hop().with_tag(SessionTag::new("a", text("claims.b")).optional())),
+            Session::caller().then(hop().with_policy_when(
+                condition("tool.read_only"),
+                SessionPolicy::managed(["arn:aws:iam::aws:policy/A"]),
+            )),
+            Session::caller().then(hop().with_policy_when(
+                condition("tool.destructive"),
+                SessionPolicy::managed(["arn:aws:iam::aws:policy/A"]),
+            )),
+            Session::caller().then(hop().with_policy_when(
+                condition("tool.destructive"),
+                SessionPolicy::managed(["arn:aws:iam::aws:policy/B"]),
+            )),
             Session::caller().then(hop().with_policy(SessionPolicy::managed(["arn:aws:iam::aws:policy/A"]))),
         ];
         let count = sessions.len();

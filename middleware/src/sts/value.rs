@@ -1,17 +1,18 @@
-use super::key::Fields;
+use super::{key::Fields, view::View};
 use crate::{
     error::{Error, Kind},
-    proof::{AwsRole, Identity},
+    expression::TextExpression,
 };
 use std::borrow::Cow;
 
-/// What a session's tag or source identity is: the same for everybody, or something about the caller.
+/// What a session's tag or source identity is: the same for everybody, or worked out for each call.
 ///
 /// ```
-/// use countersign::sts::SessionValue;
+/// use countersign::{expression::TextExpression, sts::SessionValue};
 ///
 /// let fixed = SessionValue::from("gateway");
-/// let of_the_caller = SessionValue::claim("department");
+/// let of_the_caller = SessionValue::from(TextExpression::compile("'team-' + claims.team")?);
+/// # Ok::<(), countersign::expression::InvalidExpression>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct SessionValue(Kinds);
@@ -19,16 +20,11 @@ pub struct SessionValue(Kinds);
 #[derive(Clone, Debug)]
 enum Kinds {
     Fixed(String),
-    Claim(String),
+    Expression(TextExpression),
     SessionName,
 }
 
 impl SessionValue {
-    /// A claim of the caller's token, which has to be a string. A caller without it is refused.
-    pub fn claim(name: impl Into<String>) -> Self {
-        Self(Kinds::Claim(name.into()))
-    }
-
     /// The session's name, which was made from the caller's claims already.
     pub fn session_name() -> Self {
         Self(Kinds::SessionName)
@@ -38,7 +34,7 @@ impl SessionValue {
     pub(super) fn fixed(&self) -> Option<&str> {
         match &self.0 {
             Kinds::Fixed(value) => Some(value),
-            Kinds::Claim(_) | Kinds::SessionName => None,
+            Kinds::Expression(_) | Kinds::SessionName => None,
         }
     }
 
@@ -46,30 +42,43 @@ impl SessionValue {
     pub(super) fn describe(&self, fields: &mut Fields) {
         let (kind, value) = match &self.0 {
             Kinds::Fixed(value) => ("fixed", value.as_str()),
-            Kinds::Claim(name) => ("claim", name.as_str()),
+            Kinds::Expression(expression) => ("expression", expression.source()),
             Kinds::SessionName => ("session name", ""),
         };
         fields.text(kind);
         fields.text(value);
     }
 
-    pub(super) fn of<'a>(&'a self, caller: &'a Identity, role: &'a AwsRole) -> Result<Cow<'a, str>, Error> {
+    /// What it is for one call; `None` where something that it asks for is missing.
+    pub(super) fn of<'a>(&'a self, view: &'a View<'_, '_>) -> Result<Option<Cow<'a, str>>, Error> {
         match &self.0 {
-            Kinds::Fixed(value) => Ok(value.into()),
-            Kinds::SessionName => Ok(role.session_name().into()),
-            Kinds::Claim(name) => {
-                let value = caller.claim(name).and_then(|value| value.as_str());
-                value.map(Cow::from).ok_or_else(|| {
-                    let what = "the caller has no such claim for a tag or a source identity";
-                    Error::new(Kind::RuleFailed, what).with_source(format!("the claim is {name:?}"))
-                })
+            Kinds::Fixed(value) => Ok(Some(value.into())),
+            Kinds::SessionName => Ok(Some(view.role.session_name().into())),
+            Kinds::Expression(expression) => {
+                let text = expression.text(view.facts()?).map_err(|error| {
+                    let what = "a tag or source identity could not be worked out for this caller";
+                    Error::new(Kind::RuleFailed, what).with_source(error)
+                })?;
+                Ok(text.map(Cow::from))
             }
         }
     }
 }
 
-impl<T: Into<String>> From<T> for SessionValue {
-    fn from(value: T) -> Self {
-        Self(Kinds::Fixed(value.into()))
+impl From<&str> for SessionValue {
+    fn from(value: &str) -> Self {
+        Self(Kinds::Fixed(value.to_owned()))
+    }
+}
+
+impl From<String> for SessionValue {
+    fn from(value: String) -> Self {
+        Self(Kinds::Fixed(value))
+    }
+}
+
+impl From<TextExpression> for SessionValue {
+    fn from(expression: TextExpression) -> Self {
+        Self(Kinds::Expression(expression))
     }
 }
