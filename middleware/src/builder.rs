@@ -1,5 +1,6 @@
 //! The layers as methods of tower's `ServiceBuilder`.
 
+use tower::ServiceBuilder;
 #[cfg(any(
     feature = "identity",
     feature = "respond",
@@ -74,7 +75,7 @@ pub trait ServiceBuilderExt<L>: Sized {
     #[cfg(feature = "sts")]
     fn service_credentials(
         self,
-        keys: crate::sts::StaticKeys,
+        identity: impl Into<crate::sts::ServiceIdentity>,
     ) -> ServiceBuilder<Stack<crate::sts::ServiceCredentialsLayer, L>>;
 
     /// Signs each request with the credentials that a layer before this one established.
@@ -134,9 +135,9 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
     #[cfg(feature = "sts")]
     fn service_credentials(
         self,
-        keys: crate::sts::StaticKeys,
+        identity: impl Into<crate::sts::ServiceIdentity>,
     ) -> ServiceBuilder<Stack<crate::sts::ServiceCredentialsLayer, L>> {
-        self.layer(crate::sts::ServiceCredentialsLayer::new(keys))
+        self.layer(crate::sts::ServiceCredentialsLayer::new(identity))
     }
 
     #[cfg(feature = "sign")]

@@ -77,6 +77,10 @@ pub enum Kind {
     ///
     /// Action: the operator has credentials brokered, or has the issuer sign with RS256 or ES256.
     NotExchangeable,
+    /// The caller has not connected the account at a provider whose token this call needs.
+    ///
+    /// Action: the caller connects it; signing in again would not help.
+    UpstreamTokenMissing,
     /// STS says `AccessDenied`: the role's trust policy does not let this caller in.
     ///
     /// Action: the operator compares the role's trust policy with what the log says was sent.
@@ -148,6 +152,7 @@ impl Kind {
             | Self::NoRole
             | Self::RuleFailed
             | Self::NotExchangeable
+            | Self::UpstreamTokenMissing
             | Self::RoleRefused
             | Self::IdentityTokenRejected
             | Self::ClaimRejected

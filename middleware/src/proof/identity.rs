@@ -26,7 +26,7 @@ pub struct Identity(Arc<Known>);
 
 struct Known {
     parts: IdentityParts,
-    fingerprint: OnceLock<[u8; 32]>,
+    fingerprints: OnceLock<[[u8; 32]; 3]>,
 }
 
 /// What an identity is made of.
@@ -51,7 +51,7 @@ pub struct Actor {
 impl Identity {
     #[cfg_attr(not(any(feature = "identity", test)), expect(dead_code, reason = "only `identity` makes one"))]
     pub(crate) fn new(parts: IdentityParts) -> Self {
-        Self(Arc::new(Known { parts, fingerprint: OnceLock::new() }))
+        Self(Arc::new(Known { parts, fingerprints: OnceLock::new() }))
     }
 
     /// Who vouches for the subject: the token's `iss`.
@@ -111,8 +111,8 @@ impl Identity {
 
     /// What a cache finds this caller by: computed once, and remembered for as long as the identity is.
     #[allow(dead_code, reason = "`AssumeRole` asks for it, where that is on")]
-    pub(crate) fn fingerprint(&self, compute: impl FnOnce(&Self) -> [u8; 32]) -> &[u8; 32] {
-        self.0.fingerprint.get_or_init(|| compute(self))
+    pub(crate) fn fingerprints(&self, compute: impl FnOnce(&Self) -> [[u8; 32]; 3]) -> &[[u8; 32]; 3] {
+        self.0.fingerprints.get_or_init(|| compute(self))
     }
 }
 

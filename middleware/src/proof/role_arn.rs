@@ -57,7 +57,10 @@ impl RoleArn {
         self.text.split_once(":role").map(|(_, resource)| resource).unwrap_or_default()
     }
 
-    #[cfg_attr(not(feature = "role"), expect(dead_code, reason = "`SelectRole` hands it on"))]
+    #[cfg_attr(
+        not(any(feature = "role", feature = "sts")),
+        expect(dead_code, reason = "`SelectRole` and `AssumeRole` hand it on")
+    )]
     pub(crate) fn shared(&self) -> Arc<str> {
         self.text.clone()
     }

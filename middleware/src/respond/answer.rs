@@ -132,6 +132,9 @@ impl Answer {
             Kind::RuleFailed => {
                 Self::plain(StatusCode::FORBIDDEN, "whether you have a role for this could not be decided")
             }
+            Kind::UpstreamTokenMissing => {
+                Self::plain(StatusCode::FORBIDDEN, "an account that this needs is not connected yet")
+            }
             Kind::RoleRefused => Self::plain(
                 StatusCode::FORBIDDEN,
                 "AWS does not let you act in the role that is meant for this",

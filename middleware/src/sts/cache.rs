@@ -2,13 +2,14 @@ use super::{
     ask::Ask,
     entry::{Entry, Flight, Held, Landing, Turn},
     expiry::Lifetime,
-    key::Key,
+    key::{self, Key},
     observe::{Assumed, Event, Nobody, Observer},
     provider::{CredentialProvider, CredentialRequest, IssuedCredentials},
     refusal::Refusal,
 };
 use crate::{
     clock::{Clock, SystemClock},
+    error::Kind,
     proof::AwsCredentials,
     task,
 };
@@ -61,7 +62,8 @@ pub struct CredentialCacheBuilder<C> {
 
 /// What can be said at once.
 pub(super) enum Look {
-    Ready(AwsCredentials),
+    /// With what they are kept in.
+    Ready(AwsCredentials, Option<Arc<Entry>>),
     Refused(Refusal),
     Wait(Flight),
 }
@@ -93,6 +95,42 @@ impl<C: CredentialProvider> CredentialCache<C> {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
+    /// Forgets everything about one person, who has to be let in by STS again. What AWS has issued stays good there
+    /// until it ends.
+    pub fn forget_caller(&self, issuer: &str, subject: &str) {
+        let person = key::person(issuer, subject);
+        self.forget(|key| key.person == person);
+    }
+
+    /// Forgets the credentials with this id: a backend does not accept them any more, say. Whether there were any.
+    ///
+    /// [`RenewCredentials`](super::RenewCredentials) does this by itself where it can see it.
+    pub fn forget_credentials(&self, access_key_id: &str) -> bool {
+        let found = self.0.entries.iter().any(|(_, entry)| entry.evict(access_key_id));
+        if found {
+            self.0.observer.observe(&Event::Evicted);
+        }
+        found
+    }
+
+    /// Forgets everything.
+    pub fn forget_all(&self) {
+        self.forget(|_| true);
+    }
+
+    fn forget(&self, which: impl Fn(&Key) -> bool) {
+        let forgotten: Vec<Arc<Key>> =
+            self.0.entries.iter().filter(|(key, _)| which(key)).map(|(key, _)| key).collect();
+        for key in forgotten {
+            self.0.entries.invalidate(&*key);
+            self.0.observer.observe(&Event::Evicted);
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
     pub(super) fn look(&self, ask: &Ask) -> Look {
         let now = self.0.clock.now();
         if let Some(entry) = self.0.entries.get(&ask.key)
@@ -103,13 +141,13 @@ impl<C: CredentialProvider> CredentialCache<C> {
                 self.0.observer.observe(&Event::RefreshAhead);
                 self.depart(ask, landing);
             }
-            return Look::Ready(credentials);
+            return Look::Ready(credentials, Some(entry));
         }
         let entry = self.0.entries.entry_by_ref(&ask.key).or_insert_with(Arc::default).into_value();
         match entry.turn(now, ask.mark()) {
             Turn::Ready(credentials) => {
                 self.0.observer.observe(&Event::Hit);
-                Look::Ready(credentials)
+                Look::Ready(credentials, Some(entry))
             }
             Turn::Refused(refusal) => {
                 self.0.observer.observe(&Event::Remembered(refusal.kind()));
@@ -145,8 +183,15 @@ impl<C: CredentialProvider> CredentialCache<C> {
 impl<C: CredentialProvider> Inner<C> {
     async fn make(&self, ask: &Ask) -> Result<(CredentialRequest, IssuedCredentials), Refusal> {
         let request = ask.request().await?;
-        let issued = self.provider.provide(request.clone()).await?;
-        Ok((request, issued))
+        match self.provider.provide(request.clone()).await {
+            Ok(issued) => Ok((request, issued)),
+            Err(refusal) if refusal.kind() == Kind::NoServiceCredentials => {
+                let Some(request) = ask.renewed(&request).await else { return Err(refusal) };
+                let issued = self.provider.provide(request.clone()).await?;
+                Ok((request, issued))
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     fn land(&self, ask: &Ask, landing: Landing, request: &CredentialRequest, issued: IssuedCredentials) {
@@ -161,15 +206,11 @@ impl<C: CredentialProvider> Inner<C> {
             expires,
             request_id: request_id.as_deref(),
         }));
-        let lifetime = Lifetime::new(
-            self.clock.now(),
-            expires,
-            ask.caller_ends(),
-            self.margin,
-            credentials.access_key_id(),
-        );
+        let now = self.clock.now();
+        let lifetime =
+            Lifetime::new(now, expires, ask.caller_ends(), self.margin, credentials.access_key_id());
         let held = Held::new(&self.bytes, bytes(&credentials));
-        landing.succeed(credentials, lifetime, held);
+        landing.succeed(credentials, now, lifetime, held);
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) struct Entry {
 struct Current {
     credentials: AwsCredentials,
     lifetime: Lifetime,
+    since: SystemTime,
     _held: Held,
 }
 
@@ -148,6 +149,15 @@ impl Entry {
         found
     }
 
+    /// Forgets credentials that somebody does not accept any more, unless they are so new that others would hardly
+    /// fare better.
+    pub(super) fn renew(&self, now: SystemTime) {
+        let _state = self.lock();
+        if self.current.load().as_ref().is_some_and(|current| !is_recent(current.since, now)) {
+            self.current.store(None);
+        }
+    }
+
     fn depart(self: &Arc<Self>, state: &mut State, mark: Option<TokenMark>) -> (Flight, Landing) {
         let (waiting, outcome) = oneshot::channel();
         let flight = Flight { outcome: outcome.shared(), mark };
@@ -162,10 +172,16 @@ impl Entry {
 
 impl Landing {
     /// The attempt gave credentials.
-    pub(super) fn succeed(mut self, credentials: AwsCredentials, lifetime: Lifetime, held: Held) {
+    pub(super) fn succeed(
+        mut self,
+        credentials: AwsCredentials,
+        now: SystemTime,
+        lifetime: Lifetime,
+        held: Held,
+    ) {
         let mut state = self.entry.lock();
         *state = State::default();
-        let current = Current { credentials: credentials.clone(), lifetime, _held: held };
+        let current = Current { credentials: credentials.clone(), lifetime, since: now, _held: held };
         self.entry.current.store(Some(Arc::new(current)));
         drop(state);
         self.tell(Ok(credentials));

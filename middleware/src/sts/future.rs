@@ -42,8 +42,13 @@ pin_project! {
 pub(super) struct Waiting<S, C, P, B> {
     pub(super) inner: S,
     pub(super) request: Request<Carry<P, B>>,
-    pub(super) ask: Ask,
-    pub(super) cache: CredentialCache<C>,
+    pub(super) wish: Wish<C>,
+}
+
+/// Whose credentials are waited for.
+pub(super) enum Wish<C> {
+    Caller { ask: Box<Ask>, cache: CredentialCache<C> },
+    Service,
 }
 
 impl<S, C, P, B> ResponseFuture<S, C, P, B>
@@ -104,15 +109,19 @@ where
         outcome: Result<AwsCredentials, Refusal>,
     ) -> State<S, C, P, B, S::Future> {
         let look = match outcome {
-            Ok(credentials) => Look::Ready(credentials),
-            // Somebody else's token was at fault, and this one was not tried yet.
-            Err(refusal) if refusal.concerns() == Concerns::OneToken && !flight.is_for(self.ask.mark()) => {
-                self.cache.look(&self.ask)
-            }
-            Err(refusal) => Look::Refused(refusal),
+            Ok(credentials) => Look::Ready(credentials, None),
+            Err(refusal) => match &self.wish {
+                // Somebody else's token was at fault, and this one was not tried yet.
+                Wish::Caller { ask, cache }
+                    if refusal.concerns() == Concerns::OneToken && !flight.is_for(ask.mark()) =>
+                {
+                    cache.look(ask)
+                }
+                Wish::Caller { .. } | Wish::Service => Look::Refused(refusal),
+            },
         };
         match look {
-            Look::Ready(credentials) => {
+            Look::Ready(credentials, _) => {
                 State::Calling { future: self.inner.call(with_credentials(self.request, credentials)) }
             }
             Look::Refused(refusal) => State::Refused { error: Some(refusal.into()) },

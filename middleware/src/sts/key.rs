@@ -14,8 +14,10 @@ const OF_ONE_TOKEN: [&str; 4] = ["exp", "iat", "jti", "nbf"];
 /// Everything that STS is told, and who it is told about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
-    /// Issuer, subject, claims and actors, or what stands in for them.
-    pub(super) caller: Digest,
+    /// Issuer and subject.
+    pub(super) person: Digest,
+    /// Who acts for the person; with a web identity, everything that its token says of them.
+    pub(super) whole: Digest,
     /// What was configured.
     pub(super) session: Digest,
     /// What was worked out for this very call: tags, the policy of a tool.
@@ -26,9 +28,8 @@ pub(super) struct Key {
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Digests are scattered already: a part of each finds the place, and equality compares the whole.
-        for digest in
-            [Some(&self.caller), Some(&self.session), self.particulars.as_ref()].into_iter().flatten()
-        {
+        let digests = [Some(&self.person), Some(&self.whole), Some(&self.session), self.particulars.as_ref()];
+        for digest in digests.into_iter().flatten() {
             if let Some(part) = digest.first_chunk::<8>() {
                 state.write_u64(u64::from_ne_bytes(*part));
             }
@@ -37,19 +38,28 @@ impl Hash for Key {
     }
 }
 
-/// The caller as such: issuer, subject and every claim that is not one token's own. Computed once an identity.
-pub(super) fn caller(identity: &Identity) -> &Digest {
-    identity.fingerprint(|identity| {
-        let mut fields = Fields::new("caller");
-        fields.text(identity.issuer());
-        fields.text(identity.subject());
+/// What a caller is found by: the person, the actors, and everything that is not one token's own.
+pub(super) fn caller(identity: &Identity) -> &[Digest; 3] {
+    identity.fingerprints(|identity| {
+        let mut actors = Fields::new("actors");
         for actor in identity.actors() {
-            fields.text(actor.issuer().unwrap_or_default());
-            fields.text(actor.subject());
+            actors.maybe(actor.issuer());
+            actors.text(actor.subject());
         }
-        fields.claims(identity.claims());
-        fields.digest()
+        let actors = actors.digest();
+        let mut claims = Fields::new("claims");
+        claims.bytes(&actors);
+        claims.claims(identity.claims());
+        [person(identity.issuer(), identity.subject()), actors, claims.digest()]
     })
+}
+
+/// What somebody is found by, whatever token they have.
+pub(super) fn person(issuer: &str, subject: &str) -> Digest {
+    let mut fields = Fields::new("person");
+    fields.text(issuer);
+    fields.text(subject);
+    fields.digest()
 }
 
 /// A token's own mark.

@@ -7,7 +7,7 @@ use std::fmt;
 /// use std::time::Duration;
 ///
 /// let error = Session::caller().with_duration(Duration::from_secs(60)).build().unwrap_err();
-/// assert_eq!(error.problems(), ["duration 60 s: a session lasts 900 s to 43,200 s"]);
+/// assert_eq!(error.problems(), ["duration 60s: a session lasts 900 s to 43,200 s, in whole seconds"]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {

@@ -1,8 +1,9 @@
 use super::{
     ask::Ask,
     cache::{CredentialCache, Look},
-    future::{ResponseFuture, Waiting, with_credentials},
+    future::{ResponseFuture, Waiting, Wish, with_credentials},
     provider::CredentialProvider,
+    renew::Slot,
     session::Session,
 };
 use crate::{
@@ -45,12 +46,13 @@ where
     }
 
     fn call(&mut self, request: Request<Carry<P, B>>) -> Self::Future {
-        let ask = match Ask::of(&self.session, request.body().proof()) {
+        let ask = match Ask::of(&self.session, request.body().proof(), request.method()) {
             Ok(ask) => ask,
             Err(error) => return ResponseFuture::refused(error),
         };
         match self.cache.look(&ask) {
-            Look::Ready(credentials) => {
+            Look::Ready(credentials, entry) => {
+                Slot::fill(request.extensions(), entry, self.cache.clock());
                 ResponseFuture::calling(self.inner.call(with_credentials(request, credentials)))
             }
             Look::Refused(refusal) => ResponseFuture::refused(refusal.into()),
@@ -58,8 +60,8 @@ where
                 // The service that was polled ready is the one to call; its clone takes its place.
                 let next = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, next);
-                let cache = self.cache.clone();
-                ResponseFuture::waiting(flight, Waiting { inner, request, ask, cache })
+                let wish = Wish::Caller { ask: Box::new(ask), cache: self.cache.clone() };
+                ResponseFuture::waiting(flight, Waiting { inner, request, wish })
             }
         }
     }

@@ -1,7 +1,19 @@
-use super::StaticKeys;
-use crate::proof::{AwsCredentials, Carry, Outbound, WithCredentials};
+use super::{
+    aws::Sts,
+    cache::Look,
+    future::{ResponseFuture, Waiting, Wish, with_credentials},
+    renew::Slot,
+    service_identity::ServiceIdentity,
+};
+use crate::{
+    error::BoxError,
+    proof::{Carry, Outbound, WithCredentials},
+};
 use http::Request;
-use std::task::{Context, Poll};
+use std::{
+    mem,
+    task::{Context, Poll},
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -10,20 +22,21 @@ use tower_service::Service;
 /// See [`sign`](crate::sign) for an example.
 #[derive(Clone, Debug)]
 pub struct ServiceCredentialsLayer {
-    credentials: AwsCredentials,
+    identity: ServiceIdentity,
 }
 
 /// Establishes one identity's credentials for every request, whoever makes it and even if nobody does.
 #[derive(Clone, Debug)]
 pub struct ServiceCredentials<S> {
     inner: S,
-    credentials: AwsCredentials,
+    identity: ServiceIdentity,
 }
 
 impl ServiceCredentialsLayer {
-    /// Signs as the holder of `keys`.
-    pub fn new(keys: StaticKeys) -> Self {
-        Self { credentials: keys.into_credentials() }
+    /// Signs as `identity`: the holder of [`StaticKeys`](super::StaticKeys), whoever the service is where it runs
+    /// ([`Ambient`](super::Ambient)), or a role that one of them assumes.
+    pub fn new(identity: impl Into<ServiceIdentity>) -> Self {
+        Self { identity: identity.into() }
     }
 }
 
@@ -31,27 +44,37 @@ impl<S> Layer<S> for ServiceCredentialsLayer {
     type Service = ServiceCredentials<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ServiceCredentials { inner, credentials: self.credentials.clone() }
+        ServiceCredentials { inner, identity: self.identity.clone() }
     }
 }
 
 impl<S, P, B> Service<Request<Carry<P, B>>> for ServiceCredentials<S>
 where
     P: Outbound,
-    S: Service<Request<Carry<WithCredentials<P>, B>>>,
+    S: Service<Request<Carry<WithCredentials<P>, B>>> + Clone,
+    S::Error: Into<BoxError>,
 {
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, Sts, P, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<Carry<P, B>>) -> S::Future {
-        self.inner.call(request.map(|carry| {
-            let (proof, body) = carry.into_parts();
-            Carry::new(WithCredentials::new(proof, self.credentials.clone()), body)
-        }))
+    fn call(&mut self, request: Request<Carry<P, B>>) -> Self::Future {
+        match self.identity.look() {
+            Look::Ready(credentials, entry) => {
+                Slot::fill(request.extensions(), entry, self.identity.clock());
+                ResponseFuture::calling(self.inner.call(with_credentials(request, credentials)))
+            }
+            Look::Refused(refusal) => ResponseFuture::refused(refusal.into()),
+            Look::Wait(flight) => {
+                // The service that was polled ready is the one to call; its clone takes its place.
+                let next = self.inner.clone();
+                let inner = mem::replace(&mut self.inner, next);
+                ResponseFuture::waiting(flight, Waiting { inner, request, wish: Wish::Service })
+            }
+        }
     }
 }

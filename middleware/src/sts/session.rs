@@ -1,18 +1,51 @@
 use super::{
+    hop::{Hop, step_settings},
     key::{Digest, Fields},
+    limits,
+    mint::{Minter, TokenMinter},
     problem::ConfigError,
+    service_identity::ServiceIdentity,
+    step::{SessionPolicy, SessionTag, Step, same_key},
+    value::SessionValue,
 };
+use crate::{expression::Expression, proof::RoleArn};
 use std::{sync::Arc, time::Duration};
 
-/// How a backend's callers assume their roles: with what, and for how long.
+/// How a backend's callers assume their roles: with what, for how long, and what STS is told besides.
+///
+/// ```
+/// use countersign::{
+///     expression::{Expression, TextExpression},
+///     sts::{Hop, Session, SessionPolicy, SessionTag, SessionValue},
+/// };
+/// use std::time::Duration;
+///
+/// // The caller's own token is exchanged, and the session goes on to a role in another account.
+/// let session = Session::caller()
+///     .with_duration(Duration::from_secs(1800))
+///     .then(
+///         Hop::to("arn:aws:iam::210987654321:role/Partner".parse()?)
+///             .with_external_id("4c11a3e8")
+///             .with_tag(SessionTag::new("Team", TextExpression::compile("claims.team")?))
+///             .with_source_identity(SessionValue::session_name())
+///             .with_policy_when(
+///                 Expression::compile("tool.read_only")?,
+///                 SessionPolicy::managed(["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+///             ),
+///     )
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Session(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
     source: Source,
-    duration: Duration,
+    first: Step,
+    hops: Vec<Hop>,
     ends_with_caller: bool,
+    is_fixed: bool,
     digest: Digest,
 }
 
@@ -20,36 +53,78 @@ struct Parts {
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Caller,
+    Upstream { provider: Arc<str>, which: Upstream },
+    Minted(Minter),
+    Brokered(ServiceIdentity),
+}
+
+/// Which of the tokens that a provider issued is shown to STS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Upstream {
+    /// The ID token, which is a signed JWT always.
+    IdToken,
+    /// The access token, where the provider makes it a signed JWT.
+    AccessToken,
 }
 
 /// Puts a [`Session`] together.
 #[derive(Clone, Debug)]
 pub struct SessionBuilder {
     source: Source,
-    duration: Duration,
+    step: Step,
+    hops: Vec<Hop>,
     ends_with_caller: bool,
 }
 
 impl Session {
     /// The caller's own token is exchanged at STS.
+    ///
+    /// The caller could do that without us, so the boundary is the roles' trust policies: rules choose among what
+    /// those allow.
     pub fn caller() -> SessionBuilder {
-        SessionBuilder {
-            source: Source::Caller,
-            duration: Duration::from_secs(3600),
-            ends_with_caller: false,
-        }
+        Self::from_source(Source::Caller)
+    }
+
+    /// The token that `provider` issued to the caller is exchanged at STS.
+    pub fn upstream(provider: impl Into<Arc<str>>, which: Upstream) -> SessionBuilder {
+        Self::from_source(Source::Upstream { provider: provider.into(), which })
+    }
+
+    /// A token that `minter` makes for this very purpose is exchanged at STS.
+    pub fn minted(minter: impl TokenMinter) -> SessionBuilder {
+        Self::from_source(Source::Minted(Minter::new(minter)))
+    }
+
+    /// The service itself assumes the role, in the name of each caller.
+    pub fn brokered(service: impl Into<ServiceIdentity>) -> SessionBuilder {
+        Self::from_source(Source::Brokered(service.into()))
+    }
+
+    fn from_source(source: Source) -> SessionBuilder {
+        let step = Step::lasting(Duration::from_secs(3600));
+        SessionBuilder { source, step, hops: Vec::new(), ends_with_caller: false }
     }
 
     pub(super) fn source(&self) -> &Source {
         &self.0.source
     }
 
-    pub(super) fn duration(&self) -> Duration {
-        self.0.duration
+    pub(super) fn first(&self) -> &Step {
+        &self.0.first
+    }
+
+    pub(super) fn hops(&self) -> &[Hop] {
+        &self.0.hops
     }
 
     pub(super) fn ends_with_caller(&self) -> bool {
         self.0.ends_with_caller
+    }
+
+    /// Whether STS is told the same about every caller, name and role apart.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.0.is_fixed
     }
 
     pub(super) fn digest(&self) -> &Digest {
@@ -64,11 +139,13 @@ impl Default for Session {
     }
 }
 
+step_settings!(SessionBuilder);
+
 impl SessionBuilder {
-    /// How long sessions last (an hour; 900 s to 43,200 s, and no longer than the role allows).
+    /// Goes on to another role, with the credentials of the one before.
     #[must_use]
-    pub fn with_duration(mut self, duration: Duration) -> Self {
-        self.duration = duration;
+    pub fn then(mut self, hop: Hop) -> Self {
+        self.hops.push(hop);
         self
     }
 
@@ -85,27 +162,243 @@ impl SessionBuilder {
     ///
     /// Everything that AWS would refuse later, at once.
     pub fn build(self) -> Result<Session, ConfigError> {
-        let mut problems = Vec::new();
-        if !(900..=43_200).contains(&self.duration.as_secs()) {
-            let seconds = self.duration.as_secs();
-            problems.push(format!("duration {seconds} s: a session lasts 900 s to 43,200 s"));
+        let mut problems = self.first_problems();
+        let mut partition = None;
+        for (at, hop) in self.hops.iter().enumerate() {
+            let place = |problem: String| format!("hop {} ({}): {problem}", at + 1, hop.role);
+            let account = Some(hop.role.account());
+            problems.extend(hop.step.problems(account, true).into_iter().map(place));
+            if partition.is_some_and(|before| before != hop.role.partition()) {
+                problems.push(place("no role of one partition assumes a role of another".to_owned()));
+            }
+            partition = Some(hop.role.partition());
+            if hop.session_name.as_deref().is_some_and(|name| !limits::is_name(name)) {
+                problems.push(place("session name: it has 2 to 64 letters, digits and _+=,.@-".to_owned()));
+            }
+            let before = || [&self.step].into_iter().chain(self.hops.iter().take(at).map(|hop| &hop.step));
+            if hop.step.source_identity.is_some() && before().any(|step| step.source_identity.is_some()) {
+                problems.push(place("a source identity stays for all hops; set it once".to_owned()));
+            }
+            for tag in &hop.step.tags {
+                let inherited =
+                    |earlier: &&SessionTag| earlier.transitive && same_key(&earlier.key, &tag.key);
+                if before().flat_map(|step| &step.tags).any(|earlier| inherited(&earlier)) {
+                    let key = &tag.key;
+                    problems.push(place(format!(
+                        "tag {key:?}: it is transitive, so it is there already; send it once"
+                    )));
+                }
+            }
         }
         ConfigError::unless_empty(problems)?;
         Ok(self.resolve())
     }
 
+    fn first_problems(&self) -> Vec<String> {
+        let chained = matches!(&self.source, Source::Brokered(service) if service.is_assumed_role());
+        let mut problems = self.step.problems(None, chained);
+        let says_by_token = matches!(self.source, Source::Caller | Source::Upstream { .. });
+        if says_by_token && !self.step.tags.is_empty() {
+            problems.push(
+                "tags: with a web identity they are claims of its token; have the issuer put them there, or tag a hop"
+                    .to_owned(),
+            );
+        }
+        if says_by_token && self.step.source_identity.is_some() {
+            problems.push(
+                "source identity: with a web identity it is a claim of its token; have the issuer put it there, or \
+                 set it on a hop"
+                    .to_owned(),
+            );
+        }
+        if self.step.external_id.is_some() && !matches!(self.source, Source::Brokered(_)) {
+            problems.push("external id: a web identity has none; set it on a hop".to_owned());
+        }
+        problems
+    }
+
     fn resolve(self) -> Session {
         let mut fields = Fields::new("session");
-        fields.text(match self.source {
-            Source::Caller => "caller",
-        });
-        fields.bytes(&self.duration.as_secs().to_be_bytes());
+        match &self.source {
+            Source::Caller => fields.text("caller"),
+            Source::Upstream { provider, which } => {
+                fields.text(match which {
+                    Upstream::IdToken => "upstream id token",
+                    Upstream::AccessToken => "upstream access token",
+                });
+                fields.text(provider);
+            }
+            Source::Minted(minter) => {
+                fields.text("minted");
+                fields.text(minter.issuer());
+            }
+            Source::Brokered(service) => {
+                fields.text("brokered");
+                fields.bytes(&service.id().to_be_bytes());
+            }
+        }
         fields.bytes(&[u8::from(self.ends_with_caller)]);
+        self.step.describe(&mut fields);
+        for hop in &self.hops {
+            fields.text(hop.role.as_str());
+            fields.maybe(hop.session_name.as_deref());
+            hop.step.describe(&mut fields);
+        }
+        let is_fixed = self.step.is_fixed() && self.hops.iter().all(|hop| hop.step.is_fixed());
         Session(Arc::new(Parts {
             source: self.source,
-            duration: self.duration,
+            first: self.step,
+            hops: self.hops,
             ends_with_caller: self.ends_with_caller,
+            is_fixed,
             digest: fields.digest(),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{expression::TextExpression, sts::StaticKeys};
+
+    const HOP: &str = "arn:aws:iam::210987654321:role/Hop";
+
+    fn arn(text: &str) -> RoleArn {
+        text.parse().unwrap()
+    }
+
+    fn condition(source: &str) -> Expression {
+        Expression::compile(source).unwrap()
+    }
+
+    fn text(source: &str) -> TextExpression {
+        TextExpression::compile(source).unwrap()
+    }
+
+    fn brokered() -> SessionBuilder {
+        Session::brokered(StaticKeys::new("AKIDEXAMPLE", "secret".into()))
+    }
+
+    fn problems(builder: SessionBuilder) -> Vec<String> {
+        builder.build().map_or_else(|error| error.problems().to_vec(), |_| Vec::new())
+    }
+
+    #[test]
+    fn what_aws_would_refuse_is_refused_at_load() {
+        let hour = Duration::from_secs(3600);
+        let transitive = || SessionTag::new("Team", "x").transitive();
+        let cases = [
+            (Session::caller().with_tag(SessionTag::new("a", "b")), "claims of its token"),
+            (Session::caller().with_source_identity("alice"), "claim of its token"),
+            (Session::caller().with_external_id("abc"), "a web identity has none"),
+            (Session::caller().with_duration(hour * 13), "900 s to 43,200 s"),
+            (Session::caller().then(Hop::to(arn(HOP)).with_duration(hour * 2)), "at most 3,600 s"),
+            (Session::caller().then(Hop::to(arn(HOP)).with_session_name("a b")), "session name"),
+            (
+                brokered().with_policy_when(condition("tool.read_only"), SessionPolicy::document("[]")),
+                "no policy document",
+            ),
+            (
+                Session::caller()
+                    .then(Hop::to(arn(HOP)))
+                    .then(Hop::to(arn("arn:aws-cn:iam::210987654321:role/Hop"))),
+                "no role of one partition",
+            ),
+            (
+                brokered().with_source_identity("alice").then(Hop::to(arn(HOP)).with_source_identity("bob")),
+                "set it once",
+            ),
+            (
+                brokered()
+                    .with_tag(transitive())
+                    .then(Hop::to(arn(HOP)).with_tag(SessionTag::new("TEAM", "y"))),
+                "send it once",
+            ),
+            (brokered().with_tag(SessionTag::new("a", "b")).with_tag(SessionTag::new("A", "c")), "twice"),
+            (brokered().with_tag(SessionTag::new("a", "<")), "a value has up to 256"),
+            (brokered().with_source_identity("a b"), "source identity"),
+            (brokered().with_policy(SessionPolicy::document("{}")), "no policy document"),
+            (
+                Session::caller().then(
+                    Hop::to(arn(HOP))
+                        .with_policy(SessionPolicy::managed(["arn:aws:iam::123456789012:policy/P"])),
+                ),
+                "the role's own account",
+            ),
+        ];
+        for (builder, part) in cases {
+            let found = problems(builder);
+            assert!(matches!(&found[..], [one] if one.contains(part)), "{part}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_aws_takes_is_taken() {
+        let tag = SessionTag::new("Team", "x");
+        for good in [
+            Session::caller().with_duration(Duration::from_secs(43_200)),
+            Session::caller().then(Hop::to(arn(HOP)).with_tag(tag.clone()).with_external_id("4c11a3e8")),
+            brokered()
+                .with_tag(tag.clone())
+                .with_source_identity(SessionValue::session_name())
+                .with_external_id("4c11a3e8")
+                .then(Hop::to(arn(HOP)).with_tag(tag)),
+        ] {
+            assert_eq!(problems(good), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn every_setting_makes_another_session() {
+        let hop = || Hop::to(arn(HOP));
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let sessions = [
+            Session::caller(),
+            Session::caller().ending_with_caller(),
+            Session::caller().with_duration(minutes(30)),
+            Session::caller().with_policy(SessionPolicy::document(r#"{"Statement":[]}"#)),
+            Session::caller().with_policy(SessionPolicy::managed(["arn:aws:iam::aws:policy/A"])),
+            Session::caller().with_policy(SessionPolicy::managed(["arn:aws:iam::aws:policy/B"])),
+            Session::upstream("corp", Upstream::IdToken),
+            Session::upstream("corp", Upstream::AccessToken),
+            Session::upstream("other", Upstream::IdToken),
+            brokered(),
+            brokered(),
+            brokered().with_external_id("one"),
+            Session::caller().then(hop()),
+            Session::caller().then(Hop::to(arn("arn:aws:iam::210987654321:role/Other"))),
+            Session::caller().then(hop()).then(hop()),
+            Session::caller().then(hop().with_session_name("gateway")),
+            Session::caller().then(hop().with_duration(minutes(30))),
+            Session::caller().then(hop().with_external_id("one")),
+            Session::caller().then(hop().with_external_id("other")),
+            Session::caller().then(hop().with_source_identity("one")),
+            Session::caller().then(hop().with_source_identity("other")),
+            Session::caller().then(hop().with_source_identity(text("claims.one"))),
+            Session::caller().then(hop().with_tag(SessionTag::new("a", "b"))),
+            Session::caller().then(hop().with_tag(SessionTag::new("a", "c"))),
+            Session::caller().then(hop().with_tag(SessionTag::new("b", "b"))),
+            Session::caller().then(hop().with_tag(SessionTag::new("a", "b").transitive())),
+            Session::caller().then(hop().with_tag(SessionTag::new("a", text("claims.b")))),
+            Session::caller().then(hop().with_tag(SessionTag::new("a", text("claims.b")).optional())),
+            Session::caller().then(hop().with_policy_when(
+                condition("tool.read_only"),
+                SessionPolicy::managed(["arn:aws:iam::aws:policy/A"]),
+            )),
+            Session::caller().then(hop().with_policy_when(
+                condition("tool.destructive"),
+                SessionPolicy::managed(["arn:aws:iam::aws:policy/A"]),
+            )),
+            Session::caller().then(hop().with_policy_when(
+                condition("tool.destructive"),
+                SessionPolicy::managed(["arn:aws:iam::aws:policy/B"]),
+            )),
+            Session::caller().then(hop().with_policy(SessionPolicy::managed(["arn:aws:iam::aws:policy/A"]))),
+        ];
+        let count = sessions.len();
+        let digests: std::collections::HashSet<Digest> =
+            sessions.into_iter().map(|session| *session.build().unwrap().digest()).collect();
+        assert_eq!(digests.len(), count);
+        assert_eq!(Session::caller().build().unwrap().digest(), Session::default().digest());
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 use aws_sdk_sts::{
-    config::{self, BehaviorVersion, IdentityCache, Region, retry::RetryConfig},
+    config::{self, BehaviorVersion, IdentityCache, Region, SharedHttpClient, retry::RetryConfig},
     error::BoxError,
     operation::RequestId,
     types::{Credentials, PolicyDescriptorType, Tag},
@@ -51,13 +51,18 @@ impl CredentialProvider for Sts {
         };
         let mut issued = self.call(first, &request.first).await?;
         for hop in &request.hops {
-            issued = self.call(Action::Assume(&issued.credentials), hop).await?;
+            issued = self.assume(hop, &issued.credentials).await?;
         }
         Ok(issued)
     }
 }
 
 impl Sts {
+    /// Assumes one role with these credentials.
+    pub(in crate::sts) async fn assume(&self, step: &AssumeStep, credentials: &AwsCredentials) -> Answered {
+        self.call(Action::Assume(credentials), step).await
+    }
+
     async fn call(&self, action: Action<'_>, step: &AssumeStep) -> Answered {
         let mut attempts = self.guard.begin();
         loop {
@@ -102,19 +107,11 @@ impl Action<'_> {
 
 impl Client {
     pub(super) fn new(settings: &StsBuilder) -> Self {
-        let builder = aws_smithy_http_client::Builder::new();
-        let is_plain = settings.endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
-        let http_client = if is_plain {
-            builder.build_http()
-        } else {
-            let rustls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
-            builder.tls_provider(rustls).build_https()
-        };
         let mut builder = config::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(settings.region.clone()))
             .use_fips(settings.fips)
-            .http_client(http_client)
+            .http_client(https_client())
             // Attempts are counted, observed and limited in one place, and that is not there.
             .retry_config(RetryConfig::disabled())
             .identity_cache(IdentityCache::no_cache())
@@ -204,9 +201,15 @@ fn some(list: &[String]) -> Option<Vec<String>> {
     (!list.is_empty()).then(|| list.to_vec())
 }
 
+/// Connections over TLS, and without it to addresses that say so: those were checked when they were configured.
+pub(in crate::sts) fn https_client() -> SharedHttpClient {
+    let rustls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+    aws_smithy_http_client::Builder::new().tls_provider(rustls).build_https()
+}
+
 /// Our clock, for the SDK.
 #[derive(Debug)]
-struct Ticking(Arc<dyn Clock>);
+pub(in crate::sts) struct Ticking(pub(in crate::sts) Arc<dyn Clock>);
 
 impl TimeSource for Ticking {
     fn now(&self) -> SystemTime {

@@ -6,3 +6,4 @@ mod client;
 mod guard;
 
 pub use self::builder::{Sts, StsBuilder};
+pub(super) use self::client::{Ticking, https_client};
