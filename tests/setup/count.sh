@@ -12,7 +12,7 @@ run_suite() {
   "suite_$suite"
   if ((passed + failed + skipped == 0)); then fail "it ran no test"; fi
   local row
-  printf -v row '%-10s %7d %7d %8d %5d:%02d' "$suite" "$passed" "$failed" "$skipped" \
+  printf -v row '%-11s %7d %7d %8d %5d:%02d' "$suite" "$passed" "$failed" "$skipped" \
     $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60))
   table+=("$row")
   ((total_passed += passed, total_failed += failed, total_skipped += skipped))
@@ -20,7 +20,7 @@ run_suite() {
 
 # Prints the table and ends: 1 if something failed, or was skipped where that is not allowed.
 print_totals() {
-  printf '\n%-10s %7s %7s %8s %8s\n' suite passed failed skipped time
+  printf '\n%-11s %7s %7s %8s %8s\n' suite passed failed skipped time
   printf '%s\n' "${table[@]}"
   local line
   for line in "${skips[@]}"; do printf '\nSKIPPED %s\n' "$line"; done

@@ -29,7 +29,9 @@ fn prepared(variable: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(path) => path.into(),
         None => {
-            panic!("{variable} is not set: this suite runs through `./tests/run --only peers` (or browser)")
+            panic!(
+                "{variable} is not set: this suite runs through `./tests/run --only peers` (or conformance, or browser)"
+            )
         }
     }
 }
