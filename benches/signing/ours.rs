@@ -22,17 +22,16 @@ impl Ours {
         Self { signer: Signer::new(target), keys, now: SystemClock.now() }
     }
 
-    pub(crate) fn sign(&self, request: Request<()>, body: &[u8]) -> Request<()> {
-        self.sign_at(request, body, Duration::ZERO)
+    pub(crate) fn sign(&self, request: &mut Request<()>, body: &[u8]) {
+        self.sign_at(request, body, Duration::ZERO);
     }
 
-    pub(crate) fn sign_at(&self, mut request: Request<()>, body: &[u8], later: Duration) -> Request<()> {
+    pub(crate) fn sign_at(&self, request: &mut Request<()>, body: &[u8], later: Duration) {
         let engine = self
             .signer
-            .sign(&mut request, SignedPayload::Bytes(body), &self.keys, self.now + later)
+            .sign(request, SignedPayload::Bytes(body), &self.keys, self.now + later)
             .expect("it can be signed");
         assert_eq!(engine, Engine::Prepared);
-        request
     }
 
     /// Signs the same request once more; what was signed before is taken off, as any sender would have to.

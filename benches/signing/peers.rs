@@ -16,7 +16,7 @@ use http::{HeaderValue, Request};
 use reqsign_aws_v4::{Credential, RequestSigner};
 use reqsign_core::{Context, SignRequest};
 use sha2::block_api::compress256;
-use std::time::SystemTime;
+use std::{mem, time::SystemTime};
 
 pub(crate) struct AwsSigV4 {
     credentials: Credentials,
@@ -30,7 +30,7 @@ impl AwsSigV4 {
     }
 
     /// As the SDK does it: every header is offered, and a few are excluded by default.
-    pub(crate) fn sign(&self, mut request: Request<()>, body: &[u8], which: Headers) -> Request<()> {
+    pub(crate) fn sign(&self, request: &mut Request<()>, body: &[u8], which: Headers) {
         let identity = self.credentials.clone().into();
         let parameters = SigningParams::builder()
             .identity(&identity)
@@ -54,8 +54,7 @@ impl AwsSigV4 {
         )
         .expect("it can be signed");
         let (instructions, _) = sign(signable, &parameters).expect("it can be signed").into_parts();
-        instructions.apply_to_request_http1x(&mut request);
-        request
+        instructions.apply_to_request_http1x(request);
     }
 }
 
@@ -80,8 +79,8 @@ impl Reqsign {
     }
 
     /// It signs the payload's hash when that stands in a header, and leaves the payload out otherwise.
-    pub(crate) fn sign(&self, request: Request<()>, body: &[u8]) -> Request<()> {
-        let (mut parts, ()) = request.into_parts();
+    pub(crate) fn sign(&self, request: &mut Request<()>, body: &[u8]) {
+        let (mut parts, ()) = mem::take(request).into_parts();
         let hash = HeaderValue::try_from(PayloadHash::of(body).to_string()).expect("it is hexadecimal");
         parts.headers.insert("x-amz-content-sha256", hash);
         self.signer
@@ -89,7 +88,7 @@ impl Reqsign {
             .now_or_never()
             .expect("nothing waits")
             .expect("it can be signed");
-        Request::from_parts(parts, ())
+        *request = Request::from_parts(parts, ());
     }
 }
 

@@ -112,25 +112,24 @@ impl<'a> Contest<'a> {
         self
     }
 
-    /// Adds a contestant that is given something new each time, and leaves something behind. Neither making the one
-    /// nor dropping the other is timed.
+    /// Adds a contestant that is given something new each time, and changes it. Neither making nor dropping it is
+    /// timed.
     #[must_use]
     pub fn entry_with<I, T>(
         mut self,
         name: impl Into<String>,
         mut make: impl FnMut() -> I + 'a,
-        mut work: impl FnMut(I) -> T + 'a,
+        mut work: impl FnMut(&mut I) -> T + 'a,
     ) -> Self {
         let repeated = move |times: u32| {
             let mut elapsed = Duration::ZERO;
             let mut left = times;
             while left > 0 {
                 let now = left.min(BATCH);
-                let given: Vec<I> = (0..now).map(|_| make()).collect();
-                let mut made = Vec::with_capacity(given.len());
+                let mut given: Vec<I> = (0..now).map(|_| make()).collect();
                 let start = Instant::now();
-                for given in given {
-                    made.push(black_box(work(given)));
+                for given in &mut given {
+                    black_box(work(given));
                 }
                 elapsed += start.elapsed();
                 left -= now;
