@@ -6,6 +6,8 @@
 
 use std::{
     hint::black_box,
+    sync::Barrier,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -29,12 +31,59 @@ pub struct Contest<'a> {
 
 struct Entry<'a> {
     name: String,
-    /// Runs so many times.
-    work: Box<dyn FnMut(u32) + 'a>,
+    /// Runs so many times, and says how long that took.
+    work: Box<dyn FnMut(u32) -> Duration + 'a>,
 }
 
 /// For one turn of one contestant.
 const TURN: Duration = Duration::from_millis(4);
+
+/// How much is made at once where making is not timed: little enough to stay in the cache.
+const BATCH: u32 = 32;
+
+/// How much faster several threads are than one, each at the same work.
+///
+/// ```
+/// let speedup = countersign_benches::speedup(2, 3, || || (0..1000_u64).sum::<u64>());
+/// assert!(speedup > 0.0);
+/// ```
+pub fn speedup<T, W: FnMut() -> T>(threads: u32, rounds: usize, worker: impl Fn() -> W + Sync) -> f64 {
+    let mut ratios: Vec<f64> = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let alone = rate(1, &worker);
+        ratios.push(rate(threads, &worker) / alone);
+    }
+    ratios.sort_unstable_by(f64::total_cmp);
+    ratios.get(rounds / 2).copied().unwrap_or_default()
+}
+
+/// How often per second all threads together get their work done.
+fn rate<T, W: FnMut() -> T>(threads: u32, worker: &(impl Fn() -> W + Sync)) -> f64 {
+    const WHILE: Duration = Duration::from_millis(20);
+    let barrier = Barrier::new(usize::try_from(threads).unwrap_or(usize::MAX));
+    let rates = thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut work = worker();
+                    black_box(work());
+                    barrier.wait();
+                    let start = Instant::now();
+                    let mut times = 0_u32;
+                    while start.elapsed() < WHILE {
+                        for _ in 0..64 {
+                            black_box(work());
+                        }
+                        times += 64;
+                    }
+                    f64::from(times) / start.elapsed().as_secs_f64()
+                })
+            })
+            .collect();
+        running.into_iter().map(|thread| thread.join().unwrap_or_default()).collect::<Vec<f64>>()
+    });
+    rates.iter().sum()
+}
 
 impl<'a> Contest<'a> {
     /// A contest without contestants.
@@ -53,9 +102,39 @@ impl<'a> Contest<'a> {
     #[must_use]
     pub fn entry<T>(mut self, name: impl Into<String>, mut work: impl FnMut() -> T + 'a) -> Self {
         let repeated = move |times| {
+            let start = Instant::now();
             for _ in 0..times {
                 black_box(work());
             }
+            start.elapsed()
+        };
+        self.entries.push(Entry { name: name.into(), work: Box::new(repeated) });
+        self
+    }
+
+    /// Adds a contestant that is given something new each time, and changes it. Neither making nor dropping it is
+    /// timed.
+    #[must_use]
+    pub fn entry_with<I, T>(
+        mut self,
+        name: impl Into<String>,
+        mut make: impl FnMut() -> I + 'a,
+        mut work: impl FnMut(&mut I) -> T + 'a,
+    ) -> Self {
+        let repeated = move |times: u32| {
+            let mut elapsed = Duration::ZERO;
+            let mut left = times;
+            while left > 0 {
+                let now = left.min(BATCH);
+                let mut given: Vec<I> = (0..now).map(|_| make()).collect();
+                let start = Instant::now();
+                for given in &mut given {
+                    black_box(work(given));
+                }
+                elapsed += start.elapsed();
+                left -= now;
+            }
+            elapsed
         };
         self.entries.push(Entry { name: name.into(), work: Box::new(repeated) });
         self
@@ -67,9 +146,7 @@ impl<'a> Contest<'a> {
         let mut samples = vec![Vec::with_capacity(self.rounds); self.entries.len()];
         for _ in 0..self.rounds {
             for ((entry, times), samples) in self.entries.iter_mut().zip(&repeats).zip(&mut samples) {
-                let start = Instant::now();
-                (entry.work)(*times);
-                samples.push(start.elapsed() / *times);
+                samples.push((entry.work)(*times) / *times);
             }
         }
         let medians: Vec<Duration> = samples.into_iter().map(median).collect();
@@ -88,9 +165,7 @@ impl Entry<'_> {
     fn repeats_in_a_turn(&mut self) -> u32 {
         let mut times = 1;
         loop {
-            let start = Instant::now();
-            (self.work)(times);
-            if start.elapsed() >= TURN {
+            if (self.work)(times) >= TURN {
                 return times;
             }
             times = times.saturating_mul(2);

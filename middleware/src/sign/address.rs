@@ -1,7 +1,10 @@
 //! Where a request is sent, and under which host.
 
 use crate::error::{Error, Kind};
-use http::{Uri, uri::Authority};
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
 use std::net::IpAddr;
 
 /// The address as it is sent, where that differs from how it was written: clients leave a scheme's own port and a
@@ -10,17 +13,19 @@ use std::net::IpAddr;
 /// # Errors
 ///
 /// Where no signature may be sent to: without a host, or without https unless it is this machine.
+#[inline]
 pub(super) fn as_sent(uri: &Uri) -> Result<Option<Uri>, Error> {
     let authority = uri.authority().ok_or_else(|| unsignable("the request's address names no host"))?;
+    let is_bare = authority.as_str().bytes().fold(true, |bare, byte| bare & (byte != b':') & (byte != b'@'));
+    if is_bare && uri.scheme() == Some(&Scheme::HTTPS) {
+        return Ok(None);
+    }
     let host = authority.host();
     let own_port = match uri.scheme_str() {
         Some("https") => 443,
         Some("http") if is_this_machine(host) => 80,
         _ => return Err(unsignable("a signature is sent over https only, or to this machine")),
     };
-    if authority.as_str().len() == host.len() {
-        return Ok(None);
-    }
     let sent = match authority.port_u16() {
         Some(port) if port != own_port => format!("{host}:{port}"),
         _ => host.to_owned(),

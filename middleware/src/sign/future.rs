@@ -2,7 +2,6 @@ use super::{
     body::Reading,
     layer::{PayloadMode, Settings},
     payload::{PayloadHash, SignedPayload},
-    signer::Draft,
 };
 use crate::{
     error::{BoxError, Error, Kind},
@@ -114,8 +113,7 @@ impl<S> Job<S> {
         S: SendOutgoing<B>,
     {
         let Settings { signer, clock, .. } = &*self.settings;
-        let Parts { method, uri, headers, .. } = &mut self.parts;
-        signer.sign_draft(Draft { method, uri, headers }, signed, &self.credentials, clock.now())?;
+        signer.sign_for(&mut self.parts, signed, &self.credentials, clock.now())?;
         Ok(self.inner.call(Outgoing::new(Request::from_parts(self.parts, payload))))
     }
 }

@@ -111,15 +111,44 @@ pub(super) fn cleaned(headers: &HeaderMap, host: &str) -> HeaderMap {
 
 #[inline]
 fn fate(name: &HeaderName, value: &HeaderValue, host: &str, which: SignedHeaders) -> Fate {
-    match name.as_str() {
-        // What a signature sets itself: whatever of it a request brings along is somebody else's.
+    let name = name.as_str();
+    // Most headers are none of those below, and their first letter says so already.
+    let special = match name.as_bytes().first() {
+        Some(b'x') => of_aws(name),
+        Some(b'c') => match name {
+            "content-type" => Some(Fate::Signed),
+            "content-length" => Some(Fate::Passes),
+            "connection" => Some(Fate::StaysBehind),
+            _ => None,
+        },
+        Some(b'h') if name == "host" => match value.as_bytes() == host.as_bytes() {
+            // It is signed as part of the address.
+            true => Some(Fate::Passes),
+            false => Some(Fate::StaysBehind),
+        },
+        Some(b'a' | b'e' | b'k' | b'p' | b't' | b'u' | b'v') => of_connection(name),
+        _ => None,
+    };
+    special.unwrap_or(match which {
+        SignedHeaders::Minimal => Fate::Passes,
+        SignedHeaders::All => Fate::Signed,
+    })
+}
+
+#[inline]
+fn of_aws(name: &str) -> Option<Fate> {
+    match name.strip_prefix("x-amz") {
+        Some("-content-sha256" | "-date" | "-region-set" | "-security-token") => Some(Fate::StaysBehind),
+        Some(rest) if rest.starts_with('-') => Some(Fate::Signed),
+        Some("n-trace-id") => Some(Fate::Passes),
+        Some(_) | None => None,
+    }
+}
+
+/// What belongs to one connection or to one hop's credentials, and what anybody on the way may change.
+fn of_connection(name: &str) -> Option<Fate> {
+    match name {
         "authorization"
-        | "x-amz-content-sha256"
-        | "x-amz-date"
-        | "x-amz-region-set"
-        | "x-amz-security-token" => Fate::StaysBehind,
-        // What belongs to one connection.
-        "connection"
         | "keep-alive"
         | "proxy-authenticate"
         | "proxy-authorization"
@@ -127,17 +156,9 @@ fn fate(name: &HeaderName, value: &HeaderValue, host: &str, which: SignedHeaders
         | "te"
         | "trailer"
         | "transfer-encoding"
-        | "upgrade" => Fate::StaysBehind,
-        "host" if value.as_bytes() != host.as_bytes() => Fate::StaysBehind,
-        // It is signed as part of the address.
-        "host" => Fate::Passes,
-        "content-type" => Fate::Signed,
-        name if name.starts_with("x-amz-") => Fate::Signed,
-        "user-agent" | "content-length" | "expect" | "via" | "x-amzn-trace-id" => Fate::Passes,
-        _ => match which {
-            SignedHeaders::Minimal => Fate::Passes,
-            SignedHeaders::All => Fate::Signed,
-        },
+        | "upgrade" => Some(Fate::StaysBehind),
+        "expect" | "user-agent" | "via" => Some(Fate::Passes),
+        _ => None,
     }
 }
 

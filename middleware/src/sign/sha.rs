@@ -23,6 +23,17 @@ pub(super) struct Sha256 {
     length: u64,
 }
 
+/// A hash of all but its last 64 bytes, with these left open and the padding behind them in place.
+#[derive(Clone)]
+pub(super) struct Gap {
+    state: Words,
+    blocks: [[u8; BLOCK]; 3],
+    /// Where the gap begins, in the blocks.
+    at: usize,
+    /// Whether all three blocks are needed, or two do.
+    three: bool,
+}
+
 /// A key of HMAC, as the two states that everything hashed under it starts from.
 #[derive(Clone)]
 pub(super) struct Hmac {
@@ -39,10 +50,20 @@ impl Sha256 {
         Self { state, block: [0; BLOCK], filled: 0, length }
     }
 
+    #[inline]
     pub(super) fn digest(data: &[u8]) -> Words {
-        let mut hash = Self::new();
-        hash.update(data);
-        hash.finish()
+        let mut state = START;
+        let (blocks, tail) = data.as_chunks::<BLOCK>();
+        if !blocks.is_empty() {
+            compress256(&mut state, blocks);
+        }
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let mut last = [[0; BLOCK]; 2];
+        let (text, padding) = last.as_flattened_mut().split_at_mut(tail.len());
+        text.copy_from_slice(tail);
+        let two = pad(padding, tail.len(), length);
+        compress256(&mut state, if two { &last } else { last.split_at(1).0 });
+        state
     }
 
     #[inline]
@@ -88,10 +109,34 @@ impl Sha256 {
         self.state
     }
 
+    /// Leaves the last 64 bytes open.
+    pub(super) fn with_gap(&self) -> Gap {
+        let mut blocks = [[0; BLOCK]; 3];
+        let (text, rest) = blocks.as_flattened_mut().split_at_mut(self.filled);
+        text.copy_from_slice(self.block.split_at(self.filled).0);
+        let (_, padding) = rest.split_at_mut(BLOCK);
+        let three = pad(padding, self.filled, self.length.wrapping_add(64));
+        Gap { state: self.state, blocks, at: self.filled, three }
+    }
+
     /// Tells most states apart: enough to guess whether the same text was hashed before, not to know it.
     pub(super) fn fingerprint(&self) -> u64 {
         let [a, b, ..] = self.state;
         (u64::from(a) << 32) ^ u64::from(b) ^ self.length.rotate_left(17)
+    }
+}
+
+impl Gap {
+    #[inline]
+    pub(super) fn fill(&self, text: &[u8; 64]) -> Words {
+        let mut blocks = self.blocks;
+        let (_, open) = blocks.as_flattened_mut().split_at_mut(self.at);
+        if let Some(open) = open.first_chunk_mut() {
+            *open = *text;
+        }
+        let mut state = self.state;
+        compress256(&mut state, if self.three { &blocks } else { blocks.split_at(2).0 });
+        state
     }
 }
 
@@ -150,11 +195,33 @@ impl Zeroize for Sha256 {
     }
 }
 
+impl Zeroize for Gap {
+    fn zeroize(&mut self) {
+        self.state.zeroize();
+        self.blocks.zeroize();
+    }
+}
+
 impl Drop for Hmac {
     fn drop(&mut self) {
         self.inner.zeroize();
         self.outer.zeroize();
     }
+}
+
+/// Writes what comes behind a text that leaves `filled` bytes in its last block, into zeroes that begin right there.
+/// `true` when that takes one block more.
+#[inline]
+fn pad(behind: &mut [u8], filled: usize, length: u64) -> bool {
+    let more = filled + 9 > BLOCK;
+    let end = if more { 2 * BLOCK } else { BLOCK } - filled;
+    if let Some(mark) = behind.first_mut() {
+        *mark = 0x80;
+    }
+    if let Some(bits) = behind.get_mut(..end).and_then(<[u8]>::last_chunk_mut) {
+        *bits = length.wrapping_mul(8).to_be_bytes();
+    }
+    more
 }
 
 pub(super) fn bytes(words: &Words) -> [u8; 32] {
@@ -191,6 +258,15 @@ mod tests {
             let text = &text[..length];
             let expected = digest::digest(&digest::SHA256, text);
             assert_eq!(bytes(&Sha256::digest(text)), expected.as_ref(), "{length} bytes");
+            if let Some((open, rest)) = text.split_last_chunk::<64>().map(|(rest, open)| (open, rest)) {
+                let mut hash = Sha256::new();
+                hash.update(rest);
+                assert_eq!(
+                    bytes(&hash.with_gap().fill(open)),
+                    expected.as_ref(),
+                    "{length} bytes with a gap"
+                );
+            }
             for cut in [1, 7, 55, 56, 63, 64, 65, 128] {
                 let mut hash = Sha256::new();
                 text.chunks(cut).for_each(|piece| hash.update(piece));

@@ -7,7 +7,7 @@ use super::{
     time::Moment,
 };
 use crate::{error::Error, proof::AwsCredentials};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, Method, Request, Uri, header, request::Parts};
 use std::{
     sync::{
         Arc,
@@ -55,11 +55,19 @@ pub enum Engine {
     Reference,
 }
 
-/// What of a request is signed, and changed once that went well.
-pub(super) struct Draft<'a> {
-    pub(super) method: &'a Method,
-    pub(super) uri: &'a mut Uri,
-    pub(super) headers: &'a mut HeaderMap,
+/// What of a request is signed.
+struct Draft<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+}
+
+/// What a request is changed to, once all went well.
+struct Signed {
+    engine: Engine,
+    uri: Option<Uri>,
+    headers: Option<HeaderMap>,
+    signature: Signature,
 }
 
 impl Signer {
@@ -97,13 +105,14 @@ impl Signer {
         keys: &Keys,
         now: SystemTime,
     ) -> Result<Engine, Error> {
-        let method = request.method().clone();
-        // Both at once cannot be borrowed from a request.
-        let mut uri = std::mem::take(request.uri_mut());
-        let draft = Draft { method: &method, uri: &mut uri, headers: request.headers_mut() };
-        let signed = self.sign_draft(draft, &payload, keys.credentials(), now);
-        *request.uri_mut() = uri;
-        signed
+        let draft = Draft { method: request.method(), uri: request.uri(), headers: request.headers() };
+        let Signed { engine, uri, headers, signature } =
+            self.compute(&draft, &payload, keys.credentials(), now)?;
+        if let Some(uri) = uri {
+            *request.uri_mut() = uri;
+        }
+        signature.put(headers, request.headers_mut());
+        Ok(engine)
     }
 
     /// [`sign`](Self::sign) for a request that was taken apart.
@@ -118,8 +127,7 @@ impl Signer {
         keys: &Keys,
         now: SystemTime,
     ) -> Result<Engine, Error> {
-        let draft = Draft { method: &parts.method, uri: &mut parts.uri, headers: &mut parts.headers };
-        self.sign_draft(draft, &payload, keys.credentials(), now)
+        self.sign_for(parts, &payload, keys.credentials(), now)
     }
 
     /// [`sign`](Self::sign) by the reference, whatever the form: to compare with.
@@ -134,14 +142,17 @@ impl Signer {
         keys: &Keys,
         now: SystemTime,
     ) -> Result<(), Error> {
-        let draft = Draft { method: &parts.method, uri: &mut parts.uri, headers: &mut parts.headers };
-        let uri = address::as_sent(draft.uri)?;
-        let headers = cleaned(draft.headers, address::host(uri.as_ref().unwrap_or(draft.uri)));
         let payload = PayloadText::of(&payload);
-        let sent = uri.as_ref().unwrap_or(draft.uri);
-        let signature =
-            self.ask_reference(draft.method, sent, &headers, &payload, keys.credentials(), now)?;
-        draft.apply(uri, Some(headers), signature);
+        let uri = address::as_sent(&parts.uri)?;
+        let draft = Draft {
+            method: &parts.method,
+            uri: uri.as_ref().unwrap_or(&parts.uri),
+            headers: &cleaned(&parts.headers, address::host(uri.as_ref().unwrap_or(&parts.uri))),
+        };
+        let signature = self.ask_reference(&draft, &payload, keys.credentials(), now)?;
+        let headers = draft.headers.clone();
+        parts.uri = uri.unwrap_or_else(|| parts.uri.clone());
+        signature.put(Some(headers), &mut parts.headers);
         Ok(())
     }
 
@@ -152,60 +163,71 @@ impl Signer {
     }
 
     #[inline]
-    pub(super) fn sign_draft(
+    pub(super) fn sign_for(
         &self,
-        draft: Draft<'_>,
+        parts: &mut Parts,
         payload: &SignedPayload<'_>,
         credentials: &AwsCredentials,
         now: SystemTime,
     ) -> Result<Engine, Error> {
+        let draft = Draft { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
+        let Signed { engine, uri, headers, signature } = self.compute(&draft, payload, credentials, now)?;
+        if let Some(uri) = uri {
+            parts.uri = uri;
+        }
+        signature.put(headers, &mut parts.headers);
+        Ok(engine)
+    }
+
+    #[inline]
+    fn compute(
+        &self,
+        draft: &Draft<'_>,
+        payload: &SignedPayload<'_>,
+        credentials: &AwsCredentials,
+        now: SystemTime,
+    ) -> Result<Signed, Error> {
         let uri = address::as_sent(draft.uri)?;
         let sent = uri.as_ref().unwrap_or(draft.uri);
         let host = address::host(sent);
         let payload = PayloadText::of(payload);
-        let mut kept = None;
+        let moment = Moment::of(now).ok_or_else(no_moment)?;
+        let mut headers = None;
         let survey = match Survey::of(draft.headers, host, self.signed_headers) {
             Err(Unsurveyed::Stale) => {
-                Survey::of(kept.insert(cleaned(draft.headers, host)), host, self.signed_headers)
+                Survey::of(headers.insert(cleaned(draft.headers, host)), host, self.signed_headers)
             }
             survey => survey,
         };
-        let moment =
-            Moment::of(now).ok_or_else(|| unsignable("the clock tells a year that no signature can name"))?;
-        let prepared = survey.ok().and_then(|headers| {
+        if let Ok(survey) = survey {
             let request = prepared::Request {
                 method: draft.method,
                 uri: sent,
                 host,
-                headers: &headers,
+                headers: &survey,
                 payload: &payload,
             };
-            prepared::sign(&request, credentials, &self.target, moment)
-        });
-        let (engine, signature) = match prepared {
-            Some(signature) => (Engine::Prepared, signature),
-            None => {
-                let headers = kept.as_ref().unwrap_or(draft.headers);
-                let signature =
-                    self.ask_reference(draft.method, sent, headers, &payload, credentials, now)?;
-                self.count_hand_over();
-                (Engine::Reference, signature)
+            if let Some(signature) = prepared::sign(&request, credentials, &self.target, moment) {
+                return Ok(Signed { engine: Engine::Prepared, uri, headers, signature });
             }
-        };
-        draft.apply(uri, kept, signature);
-        Ok(engine)
+        }
+        let cleaned =
+            Draft { method: draft.method, uri: sent, headers: headers.as_ref().unwrap_or(draft.headers) };
+        let signature = self.ask_reference(&cleaned, &payload, credentials, now)?;
+        self.count_hand_over();
+        Ok(Signed { engine: Engine::Reference, uri, headers, signature })
     }
 
+    /// Of a draft whose address and headers are as they are sent.
     fn ask_reference(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        draft: &Draft<'_>,
         payload: &PayloadText,
         credentials: &AwsCredentials,
         now: SystemTime,
     ) -> Result<Signature, Error> {
-        Moment::of(now).ok_or_else(|| unsignable("the clock tells a year that no signature can name"))?;
+        Moment::of(now).ok_or_else(no_moment)?;
+        let Draft { method, uri, headers } = *draft;
         let (host, which) = (address::host(uri), self.signed_headers);
         let request = reference::Request { method, uri, host, headers, which, payload };
         reference::sign(&request, credentials, &self.target, now)
@@ -221,28 +243,26 @@ impl Signer {
     }
 }
 
-impl Draft<'_> {
+impl Signature {
+    /// Puts it onto the headers, or onto those that take their place.
     #[inline]
-    fn apply(mut self, uri: Option<Uri>, headers: Option<HeaderMap>, signature: Signature) {
-        if let Some(uri) = uri {
-            *self.uri = uri;
+    fn put(self, cleaned: Option<HeaderMap>, headers: &mut HeaderMap) {
+        if let Some(cleaned) = cleaned {
+            *headers = cleaned;
         }
-        if let Some(headers) = headers {
-            *self.headers = headers;
+        headers.insert(header::AUTHORIZATION, self.authorization);
+        headers.insert(DATE, self.date);
+        if let Some(token) = self.token {
+            headers.insert(TOKEN, token);
         }
-        let Signature { authorization, date, token, content_hash } = signature;
-        self.headers.insert(header::AUTHORIZATION, authorization);
-        self.headers.insert(DATE, date);
-        self.insert(TOKEN, token);
-        self.insert(CONTENT_HASH, content_hash);
+        if let Some(hash) = self.content_hash {
+            headers.insert(CONTENT_HASH, hash);
+        }
     }
+}
 
-    #[inline]
-    fn insert(&mut self, name: HeaderName, value: Option<HeaderValue>) {
-        if let Some(value) = value {
-            self.headers.insert(name, value);
-        }
-    }
+fn no_moment() -> Error {
+    unsignable("the clock tells a year that no signature can name")
 }
 
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");

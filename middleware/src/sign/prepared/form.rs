@@ -4,7 +4,8 @@ use super::{
     super::{
         canonical,
         headers::{MOST, Survey},
-        sha::{Sha256, bytes, hex},
+        payload::PayloadText,
+        sha::{Gap, Sha256, bytes, hex},
     },
     key::Stamp,
 };
@@ -26,6 +27,8 @@ pub(super) struct Draft<'a> {
 pub(super) struct Form {
     /// Everything before the payload's hash comes in for the first time.
     before: Sha256,
+    /// The same where nothing but the payload's hash is missing: made when the form is kept.
+    gap: Option<Gap>,
     /// What stands between the two places where S3 has it.
     between: Option<Vec<u8>>,
     /// The `Authorization` up to the signature itself.
@@ -107,12 +110,16 @@ impl Form {
             }
         }
         authorization.extend_from_slice(END);
-        Some(Self { before, between, authorization })
+        Some(Self { before, gap: None, between, authorization })
     }
 
     /// The hash of the canonical request for a payload, in hexadecimal.
     #[inline]
-    pub(super) fn hash(&self, payload: &[u8]) -> [u8; 64] {
+    pub(super) fn hash(&self, payload: &PayloadText) -> [u8; 64] {
+        if let (Some(gap), PayloadText::Hash(payload)) = (&self.gap, payload) {
+            return hex(&bytes(&gap.fill(payload)));
+        }
+        let payload = payload.as_bytes();
         let mut hash = self.before.clone();
         if let Some(between) = &self.between {
             hash.update(payload);
@@ -138,7 +145,10 @@ impl Form {
         self.before.fingerprint()
     }
 
-    pub(super) fn keep(self, draft: &Draft<'_>) -> Kept {
+    pub(super) fn keep(mut self, draft: &Draft<'_>) -> Kept {
+        if self.between.is_none() {
+            self.gap = Some(self.before.with_gap());
+        }
         Kept {
             form: self,
             method: draft.method.clone(),
@@ -173,6 +183,7 @@ impl Kept {
 impl Drop for Form {
     fn drop(&mut self) {
         self.before.zeroize();
+        self.gap.zeroize();
         self.between.zeroize();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::{
     SigningTarget,
-    sha::{Hmac, Sha256},
+    sha::{Gap, Hmac},
     time::Moment,
 };
 use crate::proof::AwsCredentials;
@@ -27,7 +27,7 @@ pub(super) struct Stamp {
     pub(super) second: u64,
     pub(super) date: HeaderValue,
     /// The string to sign, hashed up to the hash of the canonical request.
-    to_sign: Sha256,
+    to_sign: Gap,
 }
 
 impl DayKey {
@@ -71,15 +71,13 @@ impl Stamp {
             to_sign.update(part);
         }
         let date = shared(HeaderValue::from_bytes(&text).ok()?);
-        Some(Self { key, second: moment.second(), date, to_sign })
+        Some(Self { key, second: moment.second(), date, to_sign: to_sign.with_gap() })
     }
 
     /// The signature over a canonical request whose hash, in hexadecimal, is given.
     #[inline]
     pub(super) fn sign(&self, canonical: &[u8; 64]) -> [u32; 8] {
-        let mut to_sign = self.to_sign.clone();
-        to_sign.update(canonical);
-        self.key.hmac.seal(&to_sign.finish())
+        self.key.hmac.seal(&self.to_sign.fill(canonical))
     }
 }
 

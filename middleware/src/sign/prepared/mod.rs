@@ -62,7 +62,7 @@ pub(super) fn sign(
     match seconds.iter().find(|second| second.is(target, moment)) {
         Some(second) => match second.find(&draft) {
             Some(form) => {
-                let hash = form.hash(request.payload.as_bytes());
+                let hash = form.hash(request.payload);
                 finish(&hash, form.authorization(), second, sendable, request)
             }
             None => first_time(&draft, slot, second, sendable, request),
@@ -85,7 +85,7 @@ fn first_time(
 ) -> Option<Signature> {
     let token = sendable.token.as_ref().map(HeaderValue::as_bytes);
     let mut form = Form::of(draft, &second.stamp, token)?;
-    let hash = form.hash(request.payload.as_bytes());
+    let hash = form.hash(request.payload);
     let authorization = if second.is_worth_keeping(&form) {
         let authorization = form.authorization();
         slot.put(second.with(form.keep(draft)).into());
