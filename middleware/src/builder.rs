@@ -1,6 +1,5 @@
 //! The layers as methods of tower's `ServiceBuilder`.
 
-use tower::ServiceBuilder;
 #[cfg(any(
     feature = "identity",
     feature = "respond",
