@@ -9,7 +9,11 @@ fn order_is_a_type_and_proofs_cannot_be_forged() {
     let programs = trybuild::TestCases::new();
     programs.pass("ui/order/in_order.rs");
     programs.pass("ui/order/signed.rs");
+    programs.pass("ui/order/aws.rs");
     for mistake in ["swapped", "missing", "doubled", "retry_inside", "header_inside", "incoming"] {
+        programs.compile_fail(format!("ui/order/{mistake}.rs"));
+    }
+    for mistake in ["no_role", "late_role", "two_roles", "two_credentials", "role_after_signature"] {
         programs.compile_fail(format!("ui/order/{mistake}.rs"));
     }
     programs.compile_fail("ui/order/no_credentials.rs");

@@ -54,7 +54,8 @@ pub use self::{
     role::AwsRole,
     role_arn::{InvalidRoleArn, RoleArn},
     stages::{
-        Attached, Authenticated, NoCaller, Outbound, Proves, Stage, WithCredentials, WithRole, WithTokens,
+        Attached, Authenticated, NoCaller, Outbound, Proves, Roleless, Stage, Uncredentialed,
+        WithCredentials, WithRole, WithTokens,
     },
     tokens::{UpstreamToken, UpstreamTokens},
 };

@@ -52,6 +52,22 @@ pub struct Attached {
 )]
 pub trait Outbound: Stage {}
 
+/// Nobody selected a role yet: what `SelectRole` asks for, so that a stack has one role and credentials that are its.
+#[diagnostic::on_unimplemented(
+    message = "a role was selected outside this layer already",
+    label = "would replace that role",
+    note = "a stack selects one role; keep one of the two, or put both sets of rules into one"
+)]
+pub trait Roleless: Stage {}
+
+/// Nobody made credentials yet: what `SelectRole`, `AssumeRole` and `ServiceCredentials` ask for.
+#[diagnostic::on_unimplemented(
+    message = "there are credentials from a layer outside this one already",
+    label = "would leave them without effect",
+    note = "a role is selected before credentials are made, and credentials are made once"
+)]
+pub trait Uncredentialed: Stage {}
+
 /// A call that nobody in particular makes, such as a health probe. It proves nothing about a person.
 ///
 /// ```
@@ -173,6 +189,16 @@ impl Outbound for NoCaller {}
 impl<P: Outbound> Outbound for WithTokens<P> {}
 impl<P: Outbound> Outbound for WithRole<P> {}
 impl<P: Outbound> Outbound for WithCredentials<P> {}
+
+impl Roleless for Attached {}
+impl Roleless for NoCaller {}
+impl<P: Roleless> Roleless for WithTokens<P> {}
+impl<P: Roleless> Roleless for WithCredentials<P> {}
+
+impl Uncredentialed for Attached {}
+impl Uncredentialed for NoCaller {}
+impl<P: Uncredentialed> Uncredentialed for WithTokens<P> {}
+impl<P: Uncredentialed> Uncredentialed for WithRole<P> {}
 
 impl<P: Stage> Stage for WithTokens<P> {
     fn operation(&self) -> Option<&Operation> {

@@ -2,7 +2,7 @@ use super::{future::ResponseFuture, roles::Roles};
 use crate::{
     error::BoxError,
     expression::Facts,
-    proof::{Carry, Identity, Outbound, Proves, WithRole},
+    proof::{Carry, Identity, Outbound, Proves, Roleless, Uncredentialed, WithRole},
 };
 use http::Request;
 use std::task::{Context, Poll};
@@ -23,7 +23,7 @@ impl<S> SelectRole<S> {
 
 impl<S, P, B> Service<Request<Carry<P, B>>> for SelectRole<S>
 where
-    P: Proves<Identity> + Outbound,
+    P: Proves<Identity> + Outbound + Roleless + Uncredentialed,
     S: Service<Request<Carry<WithRole<P>, B>>>,
     S::Error: Into<BoxError>,
 {

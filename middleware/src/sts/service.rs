@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::BoxError,
-    proof::{AwsRole, Carry, Identity, Outbound, Proves, WithCredentials},
+    proof::{AwsRole, Carry, Identity, Outbound, Proves, Uncredentialed, WithCredentials},
 };
 use http::Request;
 use std::{
@@ -32,7 +32,7 @@ impl<S, C> AssumeRole<S, C> {
 
 impl<S, C, P, B> Service<Request<Carry<P, B>>> for AssumeRole<S, C>
 where
-    P: Proves<AwsRole> + Proves<Identity> + Outbound,
+    P: Proves<AwsRole> + Proves<Identity> + Outbound + Uncredentialed,
     C: CredentialProvider,
     S: Service<Request<Carry<WithCredentials<P>, B>>> + Clone,
     S::Error: Into<BoxError>,

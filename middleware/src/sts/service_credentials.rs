@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::BoxError,
-    proof::{Carry, Outbound, WithCredentials},
+    proof::{Carry, Outbound, Uncredentialed, WithCredentials},
 };
 use http::Request;
 use std::{
@@ -50,7 +50,7 @@ impl<S> Layer<S> for ServiceCredentialsLayer {
 
 impl<S, P, B> Service<Request<Carry<P, B>>> for ServiceCredentials<S>
 where
-    P: Outbound,
+    P: Outbound + Uncredentialed,
     S: Service<Request<Carry<WithCredentials<P>, B>>> + Clone,
     S::Error: Into<BoxError>,
 {
