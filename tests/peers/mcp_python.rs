@@ -1,4 +1,4 @@
-//! The official Python client uses the warehouse, which rmcp serves: neither knows our wire.
+//! The official Python client uses what rmcp serves: neither knows our wire.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -8,7 +8,7 @@
 
 use countersign_fixtures::{
     http::Server,
-    mcp::{PATH, warehouse},
+    mcp::{PATH, everything::Everything, warehouse},
 };
 use countersign_tests::mcp::Python;
 use serde_json::json;
@@ -29,7 +29,7 @@ async fn it_lists_and_calls_tools_in_both_eras() {
             json!({"do": "read", "uri": "warehouse://stock/D-400"}),
             json!({"do": "prompt", "name": "restock", "arguments": {"sku": "D-400"}}),
         ];
-        let mut python = Python::new(&url, mode).with_token("unread").start(&steps);
+        let mut python = Python::new(&url, mode).start(&steps);
         assert_eq!(python.wait_for("connected:").await["version"], version, "{mode}");
         let [listed, added, read, missing, unknown, resource, prompt] = python.answers().await;
 
@@ -42,5 +42,33 @@ async fn it_lists_and_calls_tools_in_both_eras() {
         let question = prompt["messages"][0]["content"]["text"].as_str().unwrap();
         assert!(question.starts_with("There are 3 of kettle"), "{mode}: {prompt}");
         assert_eq!(stock.items().len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn its_token_arrives_with_every_request() {
+    for mode in ["legacy", "auto"] {
+        let server = Server::start(Everything::default().router()).await;
+        let url = format!("{}{PATH}", server.url());
+        let steps =
+            [json!({"do": "call", "name": "test_echo", "arguments": {"n": 1}}), json!({"do": "prompts"})];
+        let mut python = Python::new(&url, mode).with_token("a.b.c").start(&steps);
+        assert_eq!(python.wait_for("connected:").await["server"], "everything", "{mode}");
+        let [echo, prompts] = python.answers().await;
+        assert_eq!(echo["structuredContent"]["headers"]["authorization"], json!(["Bearer a.b.c"]), "{mode}");
+        assert_eq!(echo["structuredContent"]["arguments"], json!({"n": 1}), "{mode}");
+        assert_eq!(prompts["prompts"].as_array().unwrap().len(), 5, "{mode}");
+        assert_eq!(prompts["http"], json!([200]), "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn it_says_why_it_cannot_connect() {
+    let server = Server::start(Everything::default().router()).await;
+    let url = format!("{}/elsewhere", server.url());
+    for mode in ["legacy", "auto"] {
+        let told = Python::new(&url, mode).start(&[]).wait_for("failed:").await;
+        assert!(told["error"].as_str().is_some_and(|error| !error.is_empty()), "{told}");
+        assert!(told["http"].as_array().unwrap().contains(&json!(404)), "{told}");
     }
 }
