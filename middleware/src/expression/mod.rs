@@ -28,6 +28,7 @@ mod names;
 mod pattern;
 mod program;
 mod rewrite;
+mod shortcuts;
 #[cfg(test)]
 mod tests;
 mod tree;

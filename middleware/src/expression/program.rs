@@ -6,6 +6,7 @@ use super::{
     levels,
     pattern::Pattern,
     rewrite::rewrite,
+    shortcuts,
     tree::{depth, forget_places},
     trial::{self, Wanted},
 };
@@ -80,6 +81,7 @@ fn compile(source: &str, wanted: Wanted) -> Result<Program, InvalidExpression> {
         return Err(InvalidExpression::new(source, 0, what));
     }
     trial::run(&tree, &patterns, wanted).map_err(placed)?;
+    shortcuts::take(&mut tree);
     forget_places(&mut tree);
     let constant = if references.is_empty() { constant(&tree, &patterns) } else { None };
     Ok(Program { source: source.to_owned(), tree, patterns, references, constant })

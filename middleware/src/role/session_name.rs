@@ -74,16 +74,15 @@ impl SessionName {
     /// it is.
     pub fn name(&self, facts: &Facts<'_>) -> Result<String, NamelessSession> {
         let wanted = self.fill(facts)?;
-        let reduced: String =
-            wanted.chars().map(|letter| if is_allowed(letter) { letter } else { '-' }).collect();
-        let unchanged = reduced == wanted && (2..=LONGEST).contains(&reduced.len());
-        if unchanged && !looks_suffixed(&reduced) {
-            return Ok(reduced);
+        let fits = (2..=LONGEST).contains(&wanted.len()) && wanted.chars().all(is_allowed);
+        if fits && !looks_suffixed(&wanted) {
+            return Ok(wanted);
         }
         if self.strict {
             return Err(NamelessSession::WouldChange);
         }
-        let kept: String = reduced.chars().take(LONGEST - SUFFIX - 1).collect();
+        let reduced = wanted.chars().map(|letter| if is_allowed(letter) { letter } else { '-' });
+        let kept: String = reduced.take(LONGEST - SUFFIX - 1).collect();
         Ok(format!("{kept}-{}", suffix(facts.issuer(), facts.subject())))
     }
 

@@ -6,6 +6,7 @@ mod expressions;
 mod names;
 mod order;
 mod said;
+mod witness;
 
 use bytes::Bytes;
 use countersign::{
