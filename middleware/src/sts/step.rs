@@ -37,7 +37,9 @@ pub struct SessionTag {
 /// use countersign::sts::SessionPolicy;
 ///
 /// let read_only = SessionPolicy::managed(["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
-/// let nothing_at_night = SessionPolicy::document(r#"{"Version":"2012-10-17","Statement":[]}"#);
+/// let one_bucket = SessionPolicy::document(r#"{"Version": "2012-10-17", "Statement": [
+///     {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::reports/*"}
+/// ]}"#);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionPolicy {
