@@ -4,6 +4,7 @@ use super::*;
 use countersign_fixtures::sts::{Code, Fault};
 use futures_util::future::join_all;
 use std::collections::HashSet;
+use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_requests_of_one_caller_are_one_call() {
@@ -11,13 +12,12 @@ async fn ten_thousand_requests_of_one_caller_are_one_call() {
     let stack = scene.stack(Session::default());
     scene.world.sts.faults().add(EXCHANGE, Fault::Slow(300), Some(1));
     let alice = caller(&scene.token("alice")).await;
-    let asking: Vec<_> = (0..10_000)
-        .map(|_| {
-            let (stack, alice) = (stack.clone(), alice.clone());
-            tokio::spawn(async move { ask(&stack, &alice).await.unwrap().access_key_id().to_owned() })
-        })
-        .collect();
-    let ids: HashSet<String> = join_all(asking).await.into_iter().map(Result::unwrap).collect();
+    let mut asking = JoinSet::new();
+    for _ in 0..10_000 {
+        let (stack, alice) = (stack.clone(), alice.clone());
+        asking.spawn(async move { ask(&stack, &alice).await.unwrap().access_key_id().to_owned() });
+    }
+    let ids: HashSet<String> = asking.join_all().await.into_iter().collect();
     assert_eq!((ids.len(), scene.calls(EXCHANGE)), (1, 1));
     let told = ["miss", "coalesced", "hit"].map(|name| scene.recorder.count(name));
     assert_eq!((told[0], told.iter().sum()), (1, 10_000));
@@ -31,11 +31,12 @@ async fn a_thousand_callers_are_a_thousand_calls_but_few_at_a_time() {
     // So that calls are under way together for as long as possible.
     scene.world.sts.faults().add(EXCHANGE, Fault::Slow(5), None);
     let tokens: Vec<String> = (0..1_000).map(|n| scene.token(&format!("person-{n}"))).collect();
-    let asking = tokens.into_iter().map(|token| {
+    let mut asking = JoinSet::new();
+    for token in tokens {
         let stack = stack.clone();
-        tokio::spawn(async move { ask_with(&stack, &token).await.unwrap().access_key_id().to_owned() })
-    });
-    let ids: HashSet<String> = join_all(asking).await.into_iter().map(Result::unwrap).collect();
+        asking.spawn(async move { ask_with(&stack, &token).await.unwrap().access_key_id().to_owned() });
+    }
+    let ids: HashSet<String> = asking.join_all().await.into_iter().collect();
     assert_eq!((ids.len(), scene.calls(EXCHANGE)), (1_000, 1_000));
     let connections = scene.world.sts.server().accepted();
     assert!(connections <= 20, "{connections} calls at once");

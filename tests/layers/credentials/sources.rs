@@ -28,7 +28,7 @@ fn keys(scene: &Scene) -> StaticKeys {
 }
 
 /// Lets `principal` assume `role`, on `condition`.
-fn trust(scene: &Scene, role: &str, principal: &str, condition: Value) {
+fn trust(scene: &Scene, role: &str, principal: &str, condition: &Value) {
     let policy = json!({"Version": "2012-10-17", "Statement": {
         "Effect": "Allow",
         "Principal": {"AWS": principal},
@@ -53,7 +53,7 @@ async fn a_brokered_session_says_whose_it_is() {
         &scene,
         TEAM,
         ACCOUNT,
-        json!({"StringEquals": {"sts:ExternalId": "4c11a3e8", "aws:RequestTag/Team": "data"}}),
+        &json!({"StringEquals": {"sts:ExternalId": "4c11a3e8", "aws:RequestTag/Team": "data"}}),
     );
     let session = Session::brokered(keys(&scene))
         .with_tag(SessionTag::new("Team", text("claims.team")))
@@ -85,7 +85,7 @@ async fn a_brokered_session_says_whose_it_is() {
 #[tokio::test]
 async fn a_broker_needs_no_token_and_does_not_care_which() {
     let scene = Scene::new().await;
-    trust(&scene, TEAM, ACCOUNT, json!({}));
+    trust(&scene, TEAM, ACCOUNT, &json!({}));
     let stack = broker(&scene, Session::brokered(keys(&scene)).build().unwrap());
     ask(&stack, &vouch(somebody(), None).await).await.unwrap();
     ask_with(&stack, &scene.mint("alice").claim("nonce", "1").token()).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_broker_needs_no_token_and_does_not_care_which() {
 #[tokio::test]
 async fn hops_go_on_from_role_to_role() {
     let scene = Scene::new().await;
-    trust(&scene, PARTNER, world::USER, json!({"StringEquals": {"sts:ExternalId": "4c11a3e8"}}));
+    trust(&scene, PARTNER, world::USER, &json!({"StringEquals": {"sts:ExternalId": "4c11a3e8"}}));
     let hop = Hop::to(PARTNER.parse().unwrap())
         .with_external_id("4c11a3e8")
         .with_tag(SessionTag::new("Person", text("claims.sub")))
@@ -157,8 +157,8 @@ async fn a_managed_policy_of_another_account_is_refused_here() {
 #[tokio::test]
 async fn the_service_may_take_a_role_first() {
     let scene = Scene::new().await;
-    trust(&scene, BROKER, ACCOUNT, json!({}));
-    trust(&scene, TEAM, BROKER, json!({}));
+    trust(&scene, BROKER, ACCOUNT, &json!({}));
+    trust(&scene, TEAM, BROKER, &json!({}));
     let sts = scene.sts().build().unwrap();
     let broker_role = ServiceIdentity::from(keys(&scene))
         .with_clock(scene.our_clock())
@@ -177,8 +177,8 @@ async fn the_service_may_take_a_role_first() {
 #[tokio::test]
 async fn a_brokers_own_credentials_that_are_over_are_replaced_and_tried_once_more() {
     let scene = Scene::new().await;
-    trust(&scene, BROKER, ACCOUNT, json!({}));
-    trust(&scene, TEAM, BROKER, json!({}));
+    trust(&scene, BROKER, ACCOUNT, &json!({}));
+    trust(&scene, TEAM, BROKER, &json!({}));
     let sts = scene.sts().build().unwrap();
     let broker_role =
         ServiceIdentity::from(keys(&scene)).assuming(&sts, Hop::to(BROKER.parse().unwrap())).unwrap();
@@ -194,7 +194,7 @@ async fn a_brokers_own_credentials_that_are_over_are_replaced_and_tried_once_mor
 #[tokio::test]
 async fn keys_that_nobody_knows_are_our_fault() {
     let scene = Scene::new().await;
-    trust(&scene, TEAM, ACCOUNT, json!({}));
+    trust(&scene, TEAM, ACCOUNT, &json!({}));
     let stranger = StaticKeys::new("AKIDUNKNOWN", "x".repeat(40).into());
     let stack = broker(&scene, Session::brokered(stranger).build().unwrap());
     let error = ask_with(&stack, &scene.token("alice")).await.unwrap_err();
