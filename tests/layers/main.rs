@@ -7,6 +7,7 @@
     reason = "whatever is missing here fails the test, as it should"
 )]
 
+mod credentials;
 mod identity;
 mod log;
 mod role;

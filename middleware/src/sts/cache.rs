@@ -143,7 +143,7 @@ impl<C: CredentialProvider> CredentialCache<C> {
             }
             return Look::Ready(credentials, Some(entry));
         }
-        let entry = self.0.entries.entry_by_ref(&ask.key).or_insert_with(Arc::default).into_value();
+        let entry = self.0.entries.entry_by_ref(&ask.key).or_default().into_value();
         match entry.turn(now, ask.mark()) {
             Turn::Ready(credentials) => {
                 self.0.observer.observe(&Event::Hit);

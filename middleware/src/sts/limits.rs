@@ -60,12 +60,17 @@ pub(super) fn policy(document: &str) -> Option<Problem> {
         ));
     }
     match serde_json::from_str::<Value>(document) {
-        Ok(Value::Object(policy)) if policy.contains_key("Statement") => None,
-        Ok(_) => {
-            Some("session policy: it is no policy document, which is an object with a Statement".to_owned())
-        }
+        Ok(Value::Object(policy)) if policy.get("Statement").is_some_and(has_statements) => None,
+        Ok(_) => Some(
+            "session policy: it is no policy document, which is an object with at least one Statement"
+                .to_owned(),
+        ),
         Err(error) => Some(format!("session policy: it is no JSON ({error})")),
     }
+}
+
+fn has_statements(statement: &Value) -> bool {
+    statement.is_object() || statement.as_array().is_some_and(|list| !list.is_empty())
 }
 
 /// `account` is the role's, where it is known already.
@@ -149,8 +154,10 @@ mod tests {
         assert!(is_tag_value("") && !is_tag_value(&"v".repeat(257)) && !is_tag_value("a|b"));
         assert!(is_name("al") && is_name(&"a".repeat(64)) && !is_name("a") && !is_name("auth0|x"));
         assert!(external_id("a:/b").is_none() && external_id("a").is_some() && external_id("a b").is_some());
-        assert!(policy(r#"{"Statement":[]}"#).is_none());
-        for bad in ["", "[]", "{}", &format!("{{\"Statement\":\"{}\"}}", "x".repeat(2048))] {
+        assert!(policy(r#"{"Statement":{}}"#).is_none() && policy(r#"{"Statement":[{}]}"#).is_none());
+        for bad in
+            ["", "[]", "{}", r#"{"Statement":[]}"#, &format!("{{\"Statement\":\"{}\"}}", "x".repeat(2048))]
+        {
             assert!(policy(bad).is_some(), "{bad}");
         }
         let foreign = ["arn:aws:iam::210987654321:policy/P".to_owned()];

@@ -78,19 +78,19 @@ impl ServiceIdentity {
     ///
     /// What AWS would refuse about the hop, and values that depend on a caller: here is none.
     pub fn assuming(&self, sts: &Sts, hop: Hop) -> Result<Self, ConfigError> {
-        let place = |problem: String| format!("assumed role {}: {problem}", hop.role);
-        let account = Some(hop.role.account());
+        let Hop { role, session_name, step } = hop;
+        let place = |problem: String| format!("assumed role {role}: {problem}");
         let mut problems: Vec<_> =
-            hop.step.problems(account, self.is_assumed_role()).into_iter().map(place).collect();
-        if !hop.step.is_fixed() {
+            step.problems(Some(role.account()), self.is_assumed_role()).into_iter().map(place).collect();
+        if !step.is_fixed() {
             problems.push(place("there is no caller; write tags and source identity out".to_owned()));
         }
-        let name = hop.session_name.as_deref().unwrap_or("countersign");
-        if !limits::is_name(name) {
+        let name = session_name.unwrap_or_else(|| "countersign".to_owned());
+        if !limits::is_name(&name) {
             problems.push(place(format!("session name {name:?}: 2 to 64 letters, digits and _+=,.@-")));
         }
         ConfigError::unless_empty(problems)?;
-        let step = hop.step.for_everybody(AwsRole::new(hop.role.as_str(), name));
+        let step = step.for_everybody(AwsRole::new(role.shared(), name));
         let source = Source::Assumed { base: self.clone(), sts: sts.clone(), step };
         Ok(Self::new(source, self.0.clock.clone()))
     }

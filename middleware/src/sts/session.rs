@@ -8,7 +8,7 @@ use super::{
     step::{SessionPolicy, SessionTag, Step, same_key},
     value::SessionValue,
 };
-use crate::{expression::Expression, proof::RoleArn};
+use crate::expression::Expression;
 use std::{sync::Arc, time::Duration};
 
 /// How a backend's callers assume their roles: with what, for how long, and what STS is told besides.
@@ -259,7 +259,7 @@ impl SessionBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{expression::TextExpression, sts::StaticKeys};
+    use crate::{expression::TextExpression, proof::RoleArn, sts::StaticKeys};
 
     const HOP: &str = "arn:aws:iam::210987654321:role/Hop";
 
@@ -356,7 +356,7 @@ mod tests {
             Session::caller(),
             Session::caller().ending_with_caller(),
             Session::caller().with_duration(minutes(30)),
-            Session::caller().with_policy(SessionPolicy::document(r#"{"Statement":[]}"#)),
+            Session::caller().with_policy(SessionPolicy::document(r#"{"Statement":[{}]}"#)),
             Session::caller().with_policy(SessionPolicy::managed(["arn:aws:iam::aws:policy/A"])),
             Session::caller().with_policy(SessionPolicy::managed(["arn:aws:iam::aws:policy/B"])),
             Session::upstream("corp", Upstream::IdToken),

@@ -37,7 +37,9 @@ pub struct SessionTag {
 /// use countersign::sts::SessionPolicy;
 ///
 /// let read_only = SessionPolicy::managed(["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
-/// let nothing_at_night = SessionPolicy::document(r#"{"Version":"2012-10-17","Statement":[]}"#);
+/// let one_bucket = SessionPolicy::document(r#"{"Version": "2012-10-17", "Statement": [
+///     {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::reports/*"}
+/// ]}"#);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionPolicy {
@@ -158,19 +160,20 @@ impl Step {
     }
 
     /// As it is for whoever it is, where it is fixed.
-    pub(super) fn for_everybody(&self, role: AwsRole) -> AssumeStep {
+    pub(super) fn for_everybody(self, role: AwsRole) -> AssumeStep {
         let value = |value: &SessionValue| value.fixed().unwrap_or_default().to_owned();
-        let policy = self.policy.clone().unwrap_or_default();
         let tags: Vec<_> = self.tags.iter().map(|tag| (tag.key.clone(), value(&tag.value))).collect();
+        let transitive_tag_keys = self.transitive_tag_keys(&tags);
+        let policy = self.policy.unwrap_or_default();
         AssumeStep {
             role,
             duration: self.duration,
             policy: policy.document,
             policy_arns: policy.arns,
-            transitive_tag_keys: self.transitive_tag_keys(&tags),
+            transitive_tag_keys,
             tags,
             source_identity: self.source_identity.as_ref().map(value),
-            external_id: self.external_id.clone(),
+            external_id: self.external_id,
         }
     }
 

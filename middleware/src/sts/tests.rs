@@ -8,6 +8,7 @@ use crate::{
         Attached, Authenticated, AwsCredentials, AwsRole, Carry, Identity, IdentityParts, Proves,
         WithCredentials, WithRole,
     },
+    task,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::Request;
@@ -106,7 +107,7 @@ async fn those_who_wait_and_those_who_give_up_cause_one_call() {
     let waiting: Vec<_> = (0..100)
         .map(|n| {
             let alice = identity("alice", &json!({"jti": n, "iat": n}));
-            tokio::spawn(stack.clone().oneshot(request(alice)))
+            task::spawn(stack.clone().oneshot(request(alice)))
         })
         .collect();
     tokio::task::yield_now().await;
@@ -123,7 +124,7 @@ async fn those_who_wait_and_those_who_give_up_cause_one_call() {
 async fn a_bad_token_fails_its_owner_only() {
     let provider = Scripted::new(0);
     let stack = stack(&provider);
-    let ask = |id: &str| tokio::spawn(stack.clone().oneshot(request(identity("alice", &json!({"jti": id})))));
+    let ask = |id: &str| task::spawn(stack.clone().oneshot(request(identity("alice", &json!({"jti": id})))));
     let (first, second) = (ask("expired"), ask("expired"));
     tokio::task::yield_now().await;
     let good: Vec<_> = (0..10).map(|n| ask(&format!("good-{n}"))).collect();

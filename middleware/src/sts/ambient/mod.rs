@@ -3,9 +3,17 @@
 mod place;
 mod providers;
 
-use self::place::Place;
+use self::{
+    place::{Choice, Place},
+    providers::Providers,
+};
 use super::refusal::Refusal;
-use crate::{clock::Clock, error::Kind, proof::AwsCredentials};
+use crate::{
+    clock::Clock,
+    error::{BoxError, Kind},
+    proof::AwsCredentials,
+};
+use secrecy::ExposeSecret;
 use std::{fmt, path::PathBuf, sync::Arc};
 
 /// The credentials that the place provides where a service runs.
@@ -57,26 +65,20 @@ impl Ambient {
     pub(super) async fn load(&self, clock: Arc<dyn Clock>) -> Result<AwsCredentials, Refusal> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let named = self.profile.is_some() || self.file.is_some();
-        let place = if named { Place::Profile } else { place::choose(variable).map_err(none)? };
-        let region =
-            self.region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
-        let mut places = match place {
-            // Nobody named a profile: there may be one called `default` with credentials, or there may not.
-            Place::Anywhere(last) => vec![Place::DefaultProfile, *last],
-            place => vec![place],
+        let Choice { place, after_default_profile } = if named {
+            Choice { place: Place::Profile, after_default_profile: false }
+        } else {
+            place::choose(variable).map_err(none)?
         };
-        let last = places.pop();
-        for place in places {
-            if let Some(credentials) =
-                providers::load_optional(&place, self, region.clone(), clock.clone()).await?
-            {
-                return complete(credentials);
-            }
+        let region = self.region.clone();
+        let region = region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+        let providers = Providers { ambient: self, region, clock };
+        if after_default_profile
+            && let Some(credentials) = providers.load_optional(Place::DefaultProfile).await?
+        {
+            return complete(credentials);
         }
-        match last {
-            Some(place) => complete(providers::load(&place, self, region, clock).await?),
-            None => Err(none("no source of credentials is set up")),
-        }
+        complete(providers.load(place).await?)
     }
 }
 
@@ -91,7 +93,6 @@ impl fmt::Debug for Ambient {
 
 /// The credentials, if nothing of them is missing.
 pub(super) fn complete(credentials: AwsCredentials) -> Result<AwsCredentials, Refusal> {
-    use secrecy::ExposeSecret;
     let id = credentials.access_key_id();
     if id.is_empty() || credentials.secret_access_key().expose_secret().is_empty() {
         return Err(none("access key id or secret access key is empty; both are needed"));
@@ -103,6 +104,6 @@ pub(super) fn complete(credentials: AwsCredentials) -> Result<AwsCredentials, Re
     Ok(credentials)
 }
 
-pub(super) fn none(why: impl Into<crate::error::BoxError>) -> Refusal {
+pub(super) fn none(why: impl Into<BoxError>) -> Refusal {
     Refusal::new(Kind::NoServiceCredentials, why)
 }

@@ -13,65 +13,59 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_sts::error::DisplayErrorContext;
 use std::sync::Arc;
 
-pub(super) async fn load(
-    place: &Place,
-    ambient: &Ambient,
-    region: Option<String>,
-    clock: Arc<dyn Clock>,
-) -> Result<AwsCredentials, Refusal> {
-    ask(place, ambient, region, clock).await.map_err(|error| failed(place, &error))
+/// What all of them need to know.
+pub(super) struct Providers<'a> {
+    pub(super) ambient: &'a Ambient,
+    pub(super) region: Option<String>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
-/// `None` where there are none at that place, and nobody said that there were.
-pub(super) async fn load_optional(
-    place: &Place,
-    ambient: &Ambient,
-    region: Option<String>,
-    clock: Arc<dyn Clock>,
-) -> Result<Option<AwsCredentials>, Refusal> {
-    match ask(place, ambient, region, clock).await {
-        Ok(credentials) => Ok(Some(credentials)),
-        Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(None),
-        Err(error) => Err(failed(place, &error)),
+impl Providers<'_> {
+    pub(super) async fn load(&self, place: Place) -> Result<AwsCredentials, Refusal> {
+        self.ask(place).await.map_err(|error| failed(place, &error))
     }
-}
 
-async fn ask(
-    place: &Place,
-    ambient: &Ambient,
-    region: Option<String>,
-    clock: Arc<dyn Clock>,
-) -> Result<AwsCredentials, CredentialsError> {
-    let config = ProviderConfig::without_region()
-        .with_region(region.map(Region::new))
-        .with_behavior_version(Some(BehaviorVersion::latest()))
-        .with_http_client(aws::https_client())
-        .with_time_source(aws::Ticking(clock));
-    // The futures of these providers are large, and this is a call over the network.
-    let credentials = match place {
-        Place::Environment => EnvironmentVariableCredentialsProvider::new().provide_credentials().await,
-        Place::Profile | Place::DefaultProfile | Place::Anywhere(_) => {
-            Box::pin(profile(ambient, &config).provide_credentials()).await
+    /// `None` where there are none at that place, and nobody said that there were.
+    pub(super) async fn load_optional(&self, place: Place) -> Result<Option<AwsCredentials>, Refusal> {
+        match self.ask(place).await {
+            Ok(credentials) => Ok(Some(credentials)),
+            Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(None),
+            Err(error) => Err(failed(place, &error)),
         }
-        Place::WebIdentity => {
-            let provider = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
-            Box::pin(provider.provide_credentials()).await
-        }
-        Place::Container => {
-            let provider = EcsCredentialsProvider::builder().configure(&config).build();
-            Box::pin(provider.provide_credentials()).await
-        }
-        Place::Instance => {
-            let provider = ImdsCredentialsProvider::builder().configure(&config).build();
-            Box::pin(provider.provide_credentials()).await
-        }
-    }?;
-    Ok(AwsCredentials::new(
-        credentials.access_key_id().to_owned(),
-        credentials.secret_access_key().into(),
-        credentials.session_token().map(Into::into),
-        credentials.expiry(),
-    ))
+    }
+
+    async fn ask(&self, place: Place) -> Result<AwsCredentials, CredentialsError> {
+        let config = ProviderConfig::without_region()
+            .with_region(self.region.clone().map(Region::new))
+            .with_behavior_version(Some(BehaviorVersion::latest()))
+            .with_http_client(aws::https_client())
+            .with_time_source(aws::Ticking(self.clock.clone()));
+        // The futures of these providers are large, and this is a call over the network.
+        let credentials = match place {
+            Place::Environment => EnvironmentVariableCredentialsProvider::new().provide_credentials().await,
+            Place::Profile | Place::DefaultProfile => {
+                Box::pin(profile(self.ambient, &config).provide_credentials()).await
+            }
+            Place::WebIdentity => {
+                let provider = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
+                Box::pin(provider.provide_credentials()).await
+            }
+            Place::Container => {
+                let provider = EcsCredentialsProvider::builder().configure(&config).build();
+                Box::pin(provider.provide_credentials()).await
+            }
+            Place::Instance => {
+                let provider = ImdsCredentialsProvider::builder().configure(&config).build();
+                Box::pin(provider.provide_credentials()).await
+            }
+        }?;
+        Ok(AwsCredentials::new(
+            credentials.access_key_id().to_owned(),
+            credentials.secret_access_key().into(),
+            credentials.session_token().map(Into::into),
+            credentials.expiry(),
+        ))
+    }
 }
 
 /// Made anew each time, because it reads its files once only.
@@ -90,6 +84,6 @@ fn profile(ambient: &Ambient, config: &ProviderConfig) -> ProfileFileCredentials
     builder.build()
 }
 
-fn failed(place: &Place, error: &CredentialsError) -> Refusal {
+fn failed(place: Place, error: &CredentialsError) -> Refusal {
     none(format!("{}: {}", place.name(), DisplayErrorContext(error)))
 }

@@ -27,9 +27,12 @@ use url::Url;
 /// # Ok::<(), countersign::sts::ConfigError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Sts {
+pub struct Sts(pub(super) Arc<Parts>);
+
+#[derive(Debug)]
+pub(super) struct Parts {
     pub(super) client: Client,
-    pub(super) guard: Arc<Guard>,
+    pub(super) guard: Guard,
     pub(super) partition: Partition,
     pub(super) observer: Arc<dyn Observer>,
 }
@@ -142,12 +145,12 @@ impl StsBuilder {
             problems.push("timeouts: one attempt takes some time, and all together no less".to_owned());
         }
         ConfigError::unless_empty(problems)?;
-        Ok(Sts {
+        Ok(Sts(Arc::new(Parts {
             client: Client::new(&self),
-            guard: Arc::new(Guard::new(self.concurrency, self.patience, self.clock)),
+            guard: Guard::new(self.concurrency, self.patience, self.clock),
             partition: partition.unwrap_or_default(),
             observer: self.observer,
-        })
+        })))
     }
 }
 

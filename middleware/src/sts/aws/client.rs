@@ -40,8 +40,8 @@ type Answered = Result<IssuedCredentials, Refusal>;
 impl CredentialProvider for Sts {
     async fn provide(&self, request: CredentialRequest) -> Answered {
         let steps = || [&request.first].into_iter().chain(&request.hops);
-        if let Some(step) = steps().find(|step| !self.partition.holds(step.role_arn())) {
-            let (role, partition) = (step.role_arn(), self.partition.name());
+        if let Some(step) = steps().find(|step| !self.0.partition.holds(step.role_arn())) {
+            let (role, partition) = (step.role_arn(), self.0.partition.name());
             let what = format!("the role {role} is not in the partition {partition}, where STS is called");
             return Err(Refusal::new(Kind::InvalidStsRequest, what));
         }
@@ -64,7 +64,7 @@ impl Sts {
     }
 
     async fn call(&self, action: Action<'_>, step: &AssumeStep) -> Answered {
-        let mut attempts = self.guard.begin();
+        let mut attempts = self.0.guard.begin();
         loop {
             let turn = attempts.turn().await?;
             match self.observed(turn, action, step).await {
@@ -77,13 +77,13 @@ impl Sts {
     async fn observed(&self, turn: Turn<'_>, action: Action<'_>, step: &AssumeStep) -> Answered {
         let started = Instant::now();
         let answered = match action {
-            Action::Exchange(token) => turn.attempt(self.client.exchange(step, token)).await,
-            Action::Assume(credentials) => turn.attempt(self.client.assume(step, credentials)).await,
+            Action::Exchange(token) => turn.attempt(self.0.client.exchange(step, token)).await,
+            Action::Assume(credentials) => turn.attempt(self.0.client.assume(step, credentials)).await,
         };
         let (action, role, latency) = (action.name(), step.role_arn(), started.elapsed());
         let outcome = answered.as_ref().map(|_| ()).map_err(Refusal::kind);
         let request_id = answered.as_ref().ok().and_then(|issued| issued.request_id.as_deref());
-        self.observer.observe(&Event::Call(Call { action, role, outcome, latency, request_id }));
+        self.0.observer.observe(&Event::Call(Call { action, role, outcome, latency, request_id }));
         tracing::debug!(action, role, request_id, ?outcome, ?latency, "called STS");
         answered
     }
