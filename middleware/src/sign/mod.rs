@@ -42,6 +42,7 @@ mod body;
 mod canonical;
 mod future;
 mod headers;
+mod hosts;
 mod keys;
 mod layer;
 mod payload;
@@ -56,6 +57,7 @@ mod time;
 pub use self::{
     future::ResponseFuture,
     headers::SignedHeaders,
+    hosts::UnknownHost,
     keys::Keys,
     layer::SignRequestLayer,
     payload::{PayloadHash, PayloadHasher, SignedPayload},
