@@ -51,6 +51,7 @@ mod reference;
 mod service;
 mod sha;
 mod signer;
+mod skew;
 mod target;
 mod time;
 
@@ -63,5 +64,6 @@ pub use self::{
     payload::{PayloadHash, PayloadHasher, SignedPayload},
     service::SignRequest,
     signer::{Engine, Signer},
+    skew::{CorrectClock, CorrectClockLayer, CorrectedClock, CorrectedFuture, Examined},
     target::{InvalidTarget, SigningTarget},
 };
