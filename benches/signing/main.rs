@@ -188,7 +188,7 @@ fn token() -> String {
 }
 
 fn rounds(body: &[u8]) -> usize {
-    if body.len() > 16 * 1024 { 31 } else { 101 }
+    if body.len() > 16 * 1024 { 151 } else { 501 }
 }
 
 fn print_goals(ratios: &[(&str, Duration, Duration)]) {

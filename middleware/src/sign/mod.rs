@@ -42,6 +42,7 @@ mod body;
 mod canonical;
 mod future;
 mod headers;
+mod hosts;
 mod keys;
 mod layer;
 mod payload;
@@ -50,16 +51,19 @@ mod reference;
 mod service;
 mod sha;
 mod signer;
+mod skew;
 mod target;
 mod time;
 
 pub use self::{
     future::ResponseFuture,
     headers::SignedHeaders,
+    hosts::UnknownHost,
     keys::Keys,
     layer::SignRequestLayer,
     payload::{PayloadHash, PayloadHasher, SignedPayload},
     service::SignRequest,
     signer::{Engine, Signer},
+    skew::{CorrectClock, CorrectClockLayer, CorrectedClock, CorrectedFuture, Examined},
     target::{InvalidTarget, SigningTarget},
 };

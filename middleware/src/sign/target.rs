@@ -34,6 +34,11 @@ impl SigningTarget {
         Ok(Self { service: name("service", service)?, region: name("region", region)? })
     }
 
+    /// For names that are known to be good.
+    pub(super) fn known(service: &str, region: &str) -> Self {
+        Self { service: service.into(), region: region.into() }
+    }
+
     /// The signing name of the service.
     pub fn service(&self) -> &str {
         &self.service

@@ -1,6 +1,9 @@
 //! The moment of a signature, as it is written into one.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    str,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -38,6 +41,33 @@ impl Moment {
     }
 }
 
+/// The time of a `Date` header, as HTTP has servers write it: `Sat, 21 Nov 2026 10:22:58 GMT`.
+pub(super) fn http_date(text: &[u8]) -> Option<SystemTime> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let text = str::from_utf8(text).ok()?;
+    let mut words = text.split_once(", ")?.1.split(' ');
+    let number = |text: &str, most: u64| {
+        let digits = text.len() == 2 || text.len() == 4;
+        let digits = digits && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|number| digits && *number <= most)
+    };
+    let day: u64 = number(words.next()?, 31)?;
+    let month = words.next()?;
+    let month = u64::try_from(MONTHS.iter().position(|known| *known == month)? + 1).ok()?;
+    let year: u64 = number(words.next()?, 9999).filter(|year| *year >= 1970)?;
+    let mut clock = words.next()?.split(':');
+    let (hour, minute, second) =
+        (number(clock.next()?, 23)?, number(clock.next()?, 59)?, number(clock.next()?, 60)?);
+    if words.next() != Some("GMT") || words.next().is_some() || clock.next().is_some() {
+        return None;
+    }
+    // Not before that day, and less than a year away from it.
+    let from = (year - 1970) * 365;
+    let at = (from..=from + 366 + year / 4).find(|at| date(*at) == (year, month, day))?;
+    Some(UNIX_EPOCH + Duration::from_secs(at * DAY + hour * 3600 + minute * 60 + second))
+}
+
 /// Decimal digits, from the last one on.
 fn write(digits: &mut [u8], mut number: u64) {
     for digit in digits.iter_mut().rev() {
@@ -62,7 +92,6 @@ fn date(day: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn text(second: u64) -> String {
         let moment = Moment::of(UNIX_EPOCH + Duration::from_secs(second)).unwrap();
@@ -83,6 +112,27 @@ mod tests {
             (253_402_300_799, "99991231T235959Z"),
         ] {
             assert_eq!(text(second), expected);
+        }
+    }
+
+    #[test]
+    fn dates_of_http_are_read() {
+        let read = |text: &str| http_date(text.as_bytes()).map(|time| Moment::of(time).unwrap().second());
+        assert_eq!(read("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(read("Thu, 29 Feb 2024 23:59:59 GMT"), Some(1_709_251_199));
+        assert_eq!(read("Fri, 31 Dec 9999 23:59:59 GMT"), Some(253_402_300_799));
+        for text in [
+            "",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, +6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT now",
+        ] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 
