@@ -60,7 +60,7 @@ async fn what_is_not_mcp_is_refused_before_anybody_signs() {
         (vec![], "[]", 400, -32600),
         (vec![], "{", 400, -32700),
         (vec![("mcp-protocol-version", "1900-01-01")], list, 400, -32022),
-        (vec![version], list, 400, -32020),
+        (vec![version], list, 400, -32602),
         (vec![version, method, ("mcp-name", "other")], &call, 400, -32020),
         (vec![version, method], &call, 400, -32020),
     ] {

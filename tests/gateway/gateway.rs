@@ -1,8 +1,11 @@
 //! `countersign serve` before the doubles, and a client that says exactly what it is told to say.
 
+use axum::Router;
 use bytes::Bytes;
 use countersign_fixtures::{
     clock::Clock,
+    mcp::PATH,
+    oracle::{Oracle, OracleServer},
     world::{ADMIN, SERVICE, USER, World},
 };
 use countersign_tests::{
@@ -23,7 +26,9 @@ pub(crate) const LEGACY: &str = "2025-11-25";
 pub(crate) struct Gateway {
     pub(crate) world: World,
     pub(crate) endpoint: String,
-    pub(crate) process: Counterpart,
+    _process: Counterpart,
+    /// Another backend than the world's, where there is one.
+    pub(crate) backend: Option<OracleServer>,
     http: Plain,
     _config: NamedTempFile,
 }
@@ -36,12 +41,27 @@ impl Gateway {
 
     /// The same, with its configuration changed by `edit`.
     pub(crate) async fn with(edit: impl FnOnce(String) -> String) -> Self {
+        Self::serving(World::start(Clock::default()).await, None, edit).await
+    }
+
+    /// The same, before `router` instead of the warehouse, behind an oracle of its own.
+    pub(crate) async fn over(oracle: impl FnOnce(&World) -> Oracle, router: Router) -> Self {
         let world = World::start(Clock::default()).await;
+        let backend = OracleServer::start(oracle(&world), router).await;
+        let (warehouse, here) = (world.mcp_url(), format!("{}{PATH}", backend.url()));
+        Self::serving(world, Some(backend), |text| text.replace(&warehouse, &here)).await
+    }
+
+    async fn serving(
+        world: World,
+        backend: Option<OracleServer>,
+        edit: impl FnOnce(String) -> String,
+    ) -> Self {
         let config = written(&edit(configuration(&world)));
         let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(config.path()));
         let endpoint = process.wait_for("listening on ").await;
         world.trust_tokens_for(&[&endpoint]);
-        Self { world, endpoint, process, http: Plain::default(), _config: config }
+        Self { world, endpoint, _process: process, backend, http: Plain::default(), _config: config }
     }
 
     pub(crate) fn token(&self, who: &str) -> String {

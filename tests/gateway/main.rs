@@ -7,6 +7,7 @@
     reason = "whatever is missing here fails the test, as it should"
 )]
 
+mod conformance;
 mod demo;
 mod door;
 mod failures;
@@ -14,4 +15,6 @@ mod gateway;
 mod peers;
 mod relay;
 mod sessions;
+#[path = "../conformance/suite.rs"]
+mod suite;
 mod validate;

@@ -44,7 +44,7 @@ async fn python_lists_and_calls_signed_tools_in_both_eras() {
 #[tokio::test]
 async fn python_without_a_good_token_is_turned_away() {
     let gateway = Gateway::start().await;
-    let mut python = Python::new(&gateway.endpoint, "auto").with_token("nobody's").start(&[]);
+    let mut python = Python::new(&gateway.endpoint, "auto").with_token("forged").start(&[]);
     let failed = python.wait_for("failed:").await;
     assert_eq!(failed["http"][0], 401, "{failed}");
     assert!(gateway.world.mcp.oracle().seen().is_empty());

@@ -1,6 +1,7 @@
 //! What the settings of a backend on AWS mean.
 
 use super::{diagnostic::Findings, raw, resolved::Aws};
+use axum::http::Uri;
 use countersign::{
     expression::Expression,
     proof::RoleArn,
@@ -11,9 +12,9 @@ use countersign::{
 use serde_saphyr::{Location, Spanned};
 use std::time::Duration;
 
-pub(super) fn resolve_aws(raw: Spanned<raw::Aws>, findings: &mut Findings) -> Option<Aws> {
+pub(super) fn resolve_aws(raw: Spanned<raw::Aws>, url: Option<&Uri>, findings: &mut Findings) -> Option<Aws> {
     let Spanned { value: raw, referenced, .. } = raw;
-    let target = resolve_target(raw.service, raw.region, referenced, findings);
+    let target = resolve_target(raw.service, raw.region, url, referenced, findings);
     let roles = resolve_roles(raw.roles, raw.session_name, findings);
     let sts = resolve_sts(&raw.sts, target.as_ref(), referenced, findings);
     let session = resolve_session(&raw.sts, findings);
@@ -54,26 +55,33 @@ fn resolve_session(raw: &raw::Sts, findings: &mut Findings) -> Option<Session> {
     built.map_err(|error| findings.error(referenced, error.to_string(), "3600 is what most roles allow")).ok()
 }
 
+/// What is named wins; the rest is what the backend's host says, if it says anything.
 fn resolve_target(
     service: Option<Spanned<String>>,
     region: Option<Spanned<String>>,
+    url: Option<&Uri>,
     place: Location,
     findings: &mut Findings,
 ) -> Option<SigningTarget> {
-    let mut needed = |value: Option<Spanned<String>>, key: &str, example: &str| {
-        if value.is_none() {
-            let what = format!("nothing says which {key} to sign for");
-            findings.error(place, what, format!("add `{key}: {example}`"));
+    let host = url.and_then(Uri::host);
+    let named = |value: &Option<Spanned<String>>| value.as_ref().map(|name| name.value.clone());
+    let (service, region) = match (&service, &region) {
+        (Some(_), Some(_)) => (named(&service), named(&region)),
+        _ => {
+            let inferred = SigningTarget::of_host(host?);
+            let inferred = inferred.map_err(|error| {
+                let remedy = "add `service:` and `region:` here, as a signature has them";
+                findings.error(place, error.to_string(), remedy);
+            });
+            let inferred = inferred.ok()?;
+            let or = |name: Option<String>, inferred: &str| Some(name.unwrap_or_else(|| inferred.to_owned()));
+            (or(named(&service), inferred.service()), or(named(&region), inferred.region()))
         }
-        value
     };
-    let (service, region) =
-        (needed(service, "service", "execute-api"), needed(region, "region", "eu-west-1"));
-    let (service, region) = (service?, region?);
-    match SigningTarget::new(&service.value, &region.value) {
+    match SigningTarget::new(&service?, &region?) {
         Ok(target) => Some(target),
         Err(error) => {
-            findings.error(service.referenced, error.to_string(), "use the names that a signature has");
+            findings.error(place, error.to_string(), "use the names that a signature has");
             None
         }
     }

@@ -174,7 +174,7 @@ fn resolve_backend(name: Spanned<String>, raw: raw::Backend, findings: &mut Find
     }
     let url = web_address(&raw.url.value, raw.url.referenced, findings);
     let raw::Auth::Aws(aws) = raw.auth;
-    let aws = resolve_aws(*aws, findings);
+    let aws = resolve_aws(*aws, url.as_ref(), findings);
     let (url, aws) = (url?, aws?);
     named.then(|| Backend { name: name.into(), url, auth: Auth::Aws(Box::new(aws)) })
 }

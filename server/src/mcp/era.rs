@@ -31,10 +31,9 @@ impl Era {
             (Some(version), _) => modern(version, message, headers).map(|()| Self::Modern),
             (None, None) => Ok(Self::Legacy),
             (None, Some(Some(version))) if LEGACY.contains(&version) => Ok(Self::Legacy),
-            (None, Some(Some(MODERN))) => {
-                let what = format!("{VERSION} is {MODERN}, but the message names no version in `_meta`");
-                Err(Refusal::header_mismatch(what))
-            }
+            (None, Some(Some(MODERN))) => Err(Refusal::invalid_params(
+                "`_meta` has to name the version of the protocol, as the header does",
+            )),
             (None, Some(Some(version))) => Err(Refusal::unsupported_version(version, &SUPPORTED)),
             (None, Some(None)) => Err(not_once(&VERSION)),
         }
@@ -53,11 +52,11 @@ impl Era {
 }
 
 fn modern(version: &str, message: &Message<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
+    let method = message.method.as_deref().unwrap_or_default();
+    same(headers, &VERSION, version)?;
     if version != MODERN {
         return Err(Refusal::unsupported_version(version, &SUPPORTED));
     }
-    let method = message.method.as_deref().unwrap_or_default();
-    same(headers, &VERSION, version)?;
     same(headers, &METHOD, method)?;
     if let Some(subject) = message.subject() {
         same(headers, &NAME, subject)?;
@@ -126,10 +125,10 @@ mod tests {
     #[test]
     fn versions_and_methods_that_do_not_exist_are_named() {
         let other = CALL.replace("2026-07-28", "1900-01-01");
-        assert_eq!(era(&other, &[]), Err(-32022));
+        assert_eq!(era(&other, &[("mcp-protocol-version", "1900-01-01")]), Err(-32022));
         let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
         assert_eq!(era(list, &[("mcp-protocol-version", "1900-01-01")]), Err(-32022));
-        assert_eq!(era(list, &[("mcp-protocol-version", "2026-07-28")]), Err(-32020));
+        assert_eq!(era(list, &[("mcp-protocol-version", "2026-07-28")]), Err(-32602));
         assert_eq!(era(list, &[("mcp-protocol-version", "2025-06-18")]), Ok(Era::Legacy));
         assert_eq!(era(list, &[]), Ok(Era::Legacy));
         let ping = CALL.replace("tools/call", "ping");

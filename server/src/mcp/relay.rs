@@ -116,7 +116,7 @@ impl Relay {
 
     async fn relayed(&self, call: Call<'_>) -> Result<Response<Body>, Refused> {
         let Call { method, caller, headers, era, body } = call;
-        let listens = method == Method::GET;
+        let (listens, ends) = (method == Method::GET, method == Method::DELETE);
         let mut more = HeaderMap::new();
         let mut in_session = false;
         match era {
@@ -135,6 +135,10 @@ impl Relay {
         };
         if listens && reply.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(not_allowed());
+        }
+        if ends && reply.status().is_success() {
+            // Some servers answer 202 here, which clients take for a failure.
+            return Ok(empty(StatusCode::NO_CONTENT));
         }
         if reply.status().is_success() {
             return Ok(self.answered(reply, era, caller.identity())?);
@@ -242,9 +246,14 @@ fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type has to be application/json"))
 }
 
-fn not_allowed() -> Response<Body> {
+fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    *response.status_mut() = status;
+    response
+}
+
+fn not_allowed() -> Response<Body> {
+    let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     response
 }

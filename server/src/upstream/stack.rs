@@ -8,7 +8,7 @@ use bytes::Bytes;
 use countersign::{
     CheckService, ServiceBuilderExt,
     proof::{Attached, Carry},
-    sts::CredentialCache,
+    sts::{CredentialCache, RenewCredentialsLayer},
     transmit::Transmit,
 };
 use http_body_util::Full;
@@ -34,6 +34,7 @@ pub(crate) fn backend(config: resolved::Backend) -> io::Result<Backend> {
 fn signed_as_the_caller(Aws { target, roles, sts, session }: Aws) -> io::Result<Stack> {
     let stack = ServiceBuilder::new()
         .layer(TimeoutLayer::new(PATIENCE))
+        .layer(RenewCredentialsLayer::new())
         .select_role(roles)
         .assume_role(&CredentialCache::new(sts), session)
         .sign_request(target)
