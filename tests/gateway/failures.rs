@@ -6,7 +6,7 @@ use countersign_fixtures::{
     mcp::PATH,
     world::{ADMIN, USER},
 };
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
 const NOT_ALLOWED: i64 = -32001;
@@ -79,4 +79,15 @@ async fn a_backend_in_trouble_is_named() {
         assert_says(&refusal(&gateway, "bob").await, FAILED, what);
     }
     assert_eq!(message(&gateway.tool("bob", "whoami").await)["result"]["isError"], false);
+}
+
+#[tokio::test]
+async fn a_notification_that_is_lost_fails_in_http() {
+    let gateway = Gateway::start().await;
+    let (session, _) = gateway.initialize("bob").await;
+    gateway.world.mcp.faults().add(PATH, Fault::Status(500), Some(1));
+    let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    let answer = gateway.in_session("bob", &session, Method::POST, ready).await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(message(&answer)["error"]["data"]["backend"], "warehouse");
 }

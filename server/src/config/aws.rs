@@ -1,6 +1,6 @@
 //! What the settings of a backend on AWS mean.
 
-use super::{diagnostic::Findings, raw, resolved::Aws};
+use super::{diagnostic::Findings, raw};
 use axum::http::Uri;
 use countersign::{
     expression::Expression,
@@ -11,6 +11,15 @@ use countersign::{
 };
 use serde_saphyr::{Location, Spanned};
 use std::time::Duration;
+
+/// AWS SigV4, as the caller.
+#[derive(Debug)]
+pub(crate) struct Aws {
+    pub(crate) target: SigningTarget,
+    pub(crate) roles: Roles,
+    pub(crate) sts: Sts,
+    pub(crate) session: Session,
+}
 
 pub(super) fn resolve_aws(raw: Spanned<raw::Aws>, url: Option<&Uri>, findings: &mut Findings) -> Option<Aws> {
     let Spanned { value: raw, referenced, .. } = raw;

@@ -3,7 +3,7 @@
 //! [`raw`] is the file as it stands, every value with its place; [`resolved`] is made of types that cannot be wrong.
 //! Between the two every problem is found and told, not only the first.
 
-mod aws;
+pub(crate) mod aws;
 pub(crate) mod diagnostic;
 mod load;
 mod near;

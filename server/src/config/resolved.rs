@@ -1,13 +1,12 @@
 //! What a configuration means, in types that cannot be wrong.
 
-use super::{aws::resolve_aws, diagnostic::Findings, raw};
-use axum::http::Uri;
-use countersign::{
-    identity,
-    role::Roles,
-    sign::SigningTarget,
-    sts::{Session, Sts},
+use super::{
+    aws::{Aws, resolve_aws},
+    diagnostic::Findings,
+    raw,
 };
+use axum::http::Uri;
+use countersign::identity;
 use serde_saphyr::{Location, Spanned};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -44,15 +43,6 @@ pub(crate) struct Backend {
 #[derive(Debug)]
 pub(crate) enum Auth {
     Aws(Box<Aws>),
-}
-
-/// AWS SigV4, as the caller.
-#[derive(Debug)]
-pub(crate) struct Aws {
-    pub(crate) target: SigningTarget,
-    pub(crate) roles: Roles,
-    pub(crate) sts: Sts,
-    pub(crate) session: Session,
 }
 
 impl Issuer {

@@ -122,6 +122,11 @@ impl Refusal {
         self
     }
 
+    /// `status`, unless it is an error by its own.
+    pub(super) fn or_status(self, status: StatusCode) -> Self {
+        if self.0.status == StatusCode::OK { self.with_status(status) } else { self }
+    }
+
     pub(super) fn with_status(mut self, status: StatusCode) -> Self {
         self.0.status = status;
         self

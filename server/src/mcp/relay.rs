@@ -109,7 +109,11 @@ impl Relay {
 
     async fn call(&self, call: Call<'_>, id: Option<&RawValue>) -> Result<Response<Body>, Error> {
         self.relayed(call).await.or_else(|refused| match refused {
-            Refused::Answer(refusal) => Ok(refusal.answering(id).into_response()),
+            Refused::Answer(refusal) => {
+                // Where no message is waited for, HTTP has to say that it failed.
+                let told = if id.is_none() { refusal.or_status(StatusCode::BAD_GATEWAY) } else { refusal };
+                Ok(told.answering(id).into_response())
+            }
             Refused::Token(error) => Err(error),
         })
     }

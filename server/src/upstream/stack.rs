@@ -2,7 +2,10 @@ use super::{
     backend::{Backend, Stack},
     client::client,
 };
-use crate::config::resolved::{self, Auth, Aws};
+use crate::config::{
+    aws::Aws,
+    resolved::{self, Auth},
+};
 use axum::http::Request;
 use bytes::Bytes;
 use countersign::{

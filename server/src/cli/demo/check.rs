@@ -1,28 +1,15 @@
 //! `countersign demo --check`: acts as every demo person, and holds what happens against what should.
 
 use super::{
+    broken::Break,
     client::{Client, Era, Refused},
     house::House,
     table::Table,
 };
 use crate::cli::Failure;
-use clap::ValueEnum;
 use countersign_fixtures::world::{ADMIN, USER, World};
 use serde_json::{Value, json};
 use std::{future::pending, process::ExitCode};
-
-/// What can be broken to see who notices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Break {
-    /// No rule gives a role to those who are no admins.
-    Role,
-    /// The admins' role trusts nobody who is there.
-    Trust,
-    /// The gateway signs for another region.
-    Signature,
-    /// Alice's token is for somebody else.
-    Token,
-}
 
 /// One thing that somebody asks for, and what has to come of it.
 struct Row {

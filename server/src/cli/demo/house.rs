@@ -1,4 +1,4 @@
-use super::check::Break;
+use super::broken::Break;
 use crate::{
     cli::{Failure, gateway::Gateway},
     config,

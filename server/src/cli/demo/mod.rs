@@ -1,11 +1,12 @@
 //! `countersign demo`: everything in one process, to be tried with any MCP client.
 
+mod broken;
 mod check;
 mod client;
 mod house;
 mod table;
 
-use self::{check::Break, house::House};
+use self::{broken::Break, house::House};
 use super::Failure;
 use clap::Args;
 use serde_json::json;
