@@ -92,7 +92,7 @@ fn guarded(condition: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn an_answer_is_that_of_cel_with_what_is_absent_guarded(condition in condition(), claims in claims()) {
