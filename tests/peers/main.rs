@@ -1,5 +1,6 @@
 //! Real counterparts, pinned by lock file and prepared by `tests/run`.
 
+mod assume_role;
 mod botocore;
 mod mcp_python;
 mod moto;

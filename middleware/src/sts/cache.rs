@@ -18,10 +18,10 @@ use secrecy::ExposeSecret;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// Credentials by caller and session, over a provider that makes them. Clones share what they know.
@@ -48,7 +48,11 @@ struct Inner<C> {
     margin: Duration,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
+    swept: Mutex<SystemTime>,
 }
+
+/// How often what is over is dropped.
+const SWEEP: Duration = Duration::from_secs(600);
 
 /// Puts a [`CredentialCache`] together.
 #[derive(Debug)]
@@ -85,8 +89,10 @@ impl<C: CredentialProvider> CredentialCache<C> {
         }
     }
 
-    /// How many entries there are, approximately.
+    /// How many entries there are.
     pub fn entries(&self) -> u64 {
+        // Or else those are counted too that are to go, and those not that have just come.
+        self.0.entries.run_pending_tasks();
         self.0.entries.entry_count()
     }
 
@@ -131,6 +137,10 @@ impl<C: CredentialProvider> CredentialCache<C> {
         &self.0.clock
     }
 
+    pub(super) fn observer(&self) -> &Arc<dyn Observer> {
+        &self.0.observer
+    }
+
     pub(super) fn look(&self, ask: &Ask) -> Look {
         let now = self.0.clock.now();
         if let Some(entry) = self.0.entries.get(&ask.key)
@@ -173,9 +183,12 @@ impl<C: CredentialProvider> CredentialCache<C> {
                 Ok((request, issued)) => inner.land(&ask, landing, &request, issued),
                 Err(refusal) => {
                     inner.observer.observe(&Event::Refused(refusal.kind()));
-                    landing.fail(&refusal, inner.clock.now());
+                    if landing.fail(&refusal, inner.clock.now()) {
+                        inner.observer.observe(&Event::Evicted);
+                    }
                 }
             }
+            inner.sweep();
         });
     }
 }
@@ -192,6 +205,24 @@ impl<C: CredentialProvider> Inner<C> {
             }
             Err(refusal) => Err(refusal),
         }
+    }
+
+    /// Drops what is over, now and then, so that no secrets lie around that nobody asks for.
+    fn sweep(&self) {
+        let now = self.clock.now();
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back says nothing about how long ago that was.
+        if now.duration_since(*swept).is_ok_and(|elapsed| elapsed < SWEEP) {
+            return;
+        }
+        *swept = now;
+        drop(swept);
+        let spent = self.entries.iter().filter(|(_, entry)| entry.is_spent(now)).map(|(key, _)| key);
+        for key in spent.collect::<Vec<_>>() {
+            self.entries.invalidate(&*key);
+        }
+        // Or else they are dropped with the next entry only.
+        self.entries.run_pending_tasks();
     }
 
     fn land(&self, ask: &Ask, landing: Landing, request: &CredentialRequest, issued: IssuedCredentials) {
@@ -222,7 +253,7 @@ impl<C: CredentialProvider> CredentialCacheBuilder<C> {
         self
     }
 
-    /// How long before their end credentials are no longer used (60 s, and never more than a tenth of a lifetime).
+    /// How long before their end credentials are no longer used (60 s, and never more than a twentieth of a lifetime).
     #[must_use]
     pub fn with_margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
@@ -255,6 +286,7 @@ impl<C: CredentialProvider> CredentialCacheBuilder<C> {
             entries,
             bytes: Arc::default(),
             margin: self.margin,
+            swept: Mutex::new(self.clock.now()),
             clock: self.clock,
             observer: self.observer,
         }))

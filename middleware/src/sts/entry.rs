@@ -150,12 +150,23 @@ impl Entry {
     }
 
     /// Forgets credentials that somebody does not accept any more, unless they are so new that others would hardly
-    /// fare better.
-    pub(super) fn renew(&self, now: SystemTime) {
+    /// fare better. Whether it did.
+    pub(super) fn renew(&self, now: SystemTime) -> bool {
         let _state = self.lock();
-        if self.current.load().as_ref().is_some_and(|current| !is_recent(current.since, now)) {
+        let old = self.current.load().as_ref().is_some_and(|current| !is_recent(current.since, now));
+        if old {
             self.current.store(None);
         }
+        old
+    }
+
+    /// Whether there is nothing in it that anybody would miss.
+    pub(super) fn is_spent(&self, now: SystemTime) -> bool {
+        let state = self.lock();
+        let remembers = state.refused.iter().chain(state.refused_tokens.iter().map(|(_, token)| token));
+        state.flight.is_none()
+            && self.ready(now).is_none()
+            && !remembers.into_iter().any(|remembered| is_recent(remembered.since, now))
     }
 
     fn depart(self: &Arc<Self>, state: &mut State, mark: Option<TokenMark>) -> (Flight, Landing) {
@@ -187,8 +198,8 @@ impl Landing {
         self.tell(Ok(credentials));
     }
 
-    /// The attempt gave none.
-    pub(super) fn fail(mut self, refusal: &Refusal, now: SystemTime) {
+    /// The attempt gave none. Whether there were some, and they were given up.
+    pub(super) fn fail(mut self, refusal: &Refusal, now: SystemTime) -> bool {
         let mut state = self.entry.lock();
         state.flight = None;
         let remembered = Remembered { refusal: refusal.clone(), since: now };
@@ -200,11 +211,11 @@ impl Landing {
             }
             (Concerns::TheMoment, _) => state.refresh_failed = Some(now),
         }
-        if refusal.kind() == Kind::RoleRefused {
-            self.entry.current.store(None);
-        }
+        let refused = refusal.kind() == Kind::RoleRefused;
+        let given_up = refused && self.entry.current.swap(None).is_some();
         drop(state);
         self.tell(Err(refusal.clone()));
+        given_up
     }
 
     fn tell(&mut self, outcome: Outcome) {

@@ -12,11 +12,11 @@ pub(super) struct Lifetime {
     until: SystemTime,
 }
 
-/// A margin for what the request and the backend's clock may take, but never more than a tenth of the lifetime.
-const MARGIN_SHARE: u32 = 10;
+/// A margin for what the request and the backend's clock may take, but never more than a twentieth of the lifetime.
+const MARGIN_SHARE: u32 = 20;
 /// Where in the lifetime the next credentials are asked for: between these shares, so that sessions which began
-/// together are not renewed together.
-const REFRESH: (f64, f64) = (0.8, 0.9);
+/// together are not renewed together. What is left after that is for the renewal, also of the shortest lifetime.
+const REFRESH: (f64, f64) = (0.8, 0.85);
 
 impl Lifetime {
     /// For credentials that were issued at `now` and end at `expires`, or earlier with their caller. `name` decides
@@ -71,14 +71,15 @@ mod tests {
         for name in ["ASIA1", "ASIA2", "ASIA3"] {
             let hour = Lifetime::new(at(0), at(3600), None, Duration::from_secs(60), name);
             assert!(hour.covers(at(3539)) && !hour.covers(at(3540)));
-            assert!(!hour.is_ageing(at(2879)) && hour.is_ageing(at(3240)));
+            assert!(!hour.is_ageing(at(2879)) && hour.is_ageing(at(3060)));
         }
     }
 
     #[test]
     fn a_short_session_keeps_most_of_its_time() {
         let ten = Lifetime::new(at(0), at(10), None, Duration::from_secs(60), "ASIA");
-        assert!(ten.covers(at(8)) && !ten.covers(at(9)));
+        assert!(ten.covers(at(9)) && !ten.covers(at(10)));
+        assert!(ten.is_ageing(at(9)));
     }
 
     #[test]

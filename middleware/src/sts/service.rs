@@ -52,7 +52,7 @@ where
         };
         match self.cache.look(&ask) {
             Look::Ready(credentials, entry) => {
-                Slot::fill(request.extensions(), entry, self.cache.clock());
+                Slot::fill(request.extensions(), entry, self.cache.clock(), Some(self.cache.observer()));
                 ResponseFuture::calling(self.inner.call(with_credentials(request, credentials)))
             }
             Look::Refused(refusal) => ResponseFuture::refused(refusal.into()),

@@ -6,7 +6,7 @@ use crate::{
     error::{BoxError, Error, Kind},
     proof::{
         Attached, Authenticated, AwsCredentials, AwsRole, Carry, Identity, IdentityParts, Proves,
-        WithCredentials, WithRole,
+        UpstreamToken, UpstreamTokens, WithCredentials, WithRole, WithTokens,
     },
     task,
 };
@@ -14,6 +14,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::Request;
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -78,6 +79,17 @@ fn request(identity: Identity) -> Request<Carry<WithRole<Attached>, ()>> {
     })
 }
 
+/// With an ID token and an access token of a provider called `corp`.
+fn signed_in(identity: Identity, id_token: &str) -> Request<Carry<WithRole<WithTokens<Attached>>, ()>> {
+    let caller = Authenticated::new(identity, Arc::new(SystemClock));
+    let token = UpstreamToken::new("opaque".into(), Some(id_token.into()), None);
+    let tokens = UpstreamTokens::new(BTreeMap::from([("corp".to_owned(), token)]));
+    caller.attach(Request::new(())).unwrap().map(|carry| {
+        let (attached, body) = carry.into_parts();
+        Carry::new(WithRole::new(WithTokens::new(attached, tokens), AwsRole::new(ROLE, "alice")), body)
+    })
+}
+
 type Inside = Request<Carry<WithCredentials<WithRole<Attached>>, ()>>;
 
 fn stack(
@@ -138,5 +150,40 @@ async fn a_bad_token_fails_its_owner_only() {
     for good in good {
         assert_eq!(good.await.unwrap().unwrap(), "ASIA1");
     }
+    assert_eq!(provider.calls(), 2);
+}
+
+#[tokio::test]
+async fn an_upstream_token_is_exchanged_and_tells_sessions_apart() {
+    let provider = Scripted::new(100);
+    let tell =
+        service_fn(async |request: Request<Carry<WithCredentials<WithRole<WithTokens<Attached>>>, ()>>| {
+            let credentials: &AwsCredentials = request.body().proof().fact();
+            Ok::<_, BoxError>(credentials.access_key_id().to_owned())
+        });
+    let cache = CredentialCache::new(provider.clone());
+    let layer = |session: SessionBuilder| {
+        AssumeRoleLayer::sharing(&cache).with_session(session.build().unwrap()).layer(tell)
+    };
+    let id_token = |claims: &Value| {
+        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#);
+        format!("{header}.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
+    };
+    let stack = layer(Session::upstream("corp", Upstream::IdToken));
+    let ask = |token: &Value| {
+        let alice = identity("alice", &json!({}));
+        stack.clone().oneshot(signed_in(alice, &id_token(token)))
+    };
+    let first = ask(&json!({"sub": "7", "groups": ["a"], "iat": 1, "exp": 2})).await.unwrap();
+    assert_eq!(ask(&json!({"sub": "7", "groups": ["a"], "iat": 3, "exp": 4})).await.unwrap(), first);
+    assert_ne!(ask(&json!({"sub": "7", "groups": ["b"], "iat": 3, "exp": 4})).await.unwrap(), first);
+    assert_eq!(provider.calls(), 2);
+
+    let access = layer(Session::upstream("corp", Upstream::AccessToken));
+    let opaque = access.oneshot(signed_in(identity("alice", &json!({})), "x")).await.unwrap_err();
+    assert_eq!(kind(&opaque), Kind::NotExchangeable);
+    let other = layer(Session::upstream("github", Upstream::IdToken));
+    let missing = other.oneshot(signed_in(identity("alice", &json!({})), "x")).await.unwrap_err();
+    assert_eq!(kind(&missing), Kind::UpstreamTokenMissing);
     assert_eq!(provider.calls(), 2);
 }

@@ -29,7 +29,10 @@ use countersign_fixtures::{
 };
 use http::Request;
 use serde_json::{Map, Value};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 const EXCHANGE: &str = "AssumeRoleWithWebIdentity";
@@ -122,9 +125,12 @@ async fn credentials(
 
 /// Whoever the token says, believed without a look at its signature: that is STS's part here.
 async fn caller(token: &str) -> Authenticated {
+    vouch(claims_of(token), Some(token)).await
+}
+
+fn claims_of(token: &str) -> Map<String, Value> {
     let payload = token.split('.').nth(1).map(|payload| URL_SAFE_NO_PAD.decode(payload).unwrap());
-    let claims = payload.map_or_else(somebody, |payload| serde_json::from_slice(&payload).unwrap());
-    vouch(claims, Some(token)).await
+    payload.map_or_else(somebody, |payload| serde_json::from_slice(&payload).unwrap())
 }
 
 /// What an opaque token stands for.
@@ -136,10 +142,21 @@ fn somebody() -> Map<String, Value> {
 }
 
 async fn vouch(claims: Map<String, Value>, token: Option<&str>) -> Authenticated {
+    vouch_until(claims, token, None).await
+}
+
+async fn vouch_until(
+    claims: Map<String, Value>,
+    token: Option<&str>,
+    ends: Option<SystemTime>,
+) -> Authenticated {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or("nobody").to_owned();
     let mut identity = TrustedIdentity::new(text("iss"), text("sub")).with_claims(claims.clone());
     if let Some(token) = token {
         identity = identity.with_token(token.into());
+    }
+    if let Some(ends) = ends {
+        identity = identity.with_expiry(ends);
     }
     let proof = service_fn(async |request: Request<Carry<Authenticated, ()>>| {
         Ok::<_, BoxError>(request.into_body().into_parts().0)

@@ -27,7 +27,10 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let SdkError::ServiceError(service) = error else {
-        return Refusal::new(Kind::StsUnavailable, DisplayErrorContext(error).to_string());
+        // What cannot even be said to STS is not STS's fault.
+        let unsaid = matches!(error, SdkError::ConstructionFailure(_));
+        let kind = if unsaid { Kind::InvalidStsRequest } else { Kind::StsUnavailable };
+        return Refusal::new(kind, DisplayErrorContext(error).to_string());
     };
     let status = service.raw().status().as_u16();
     let code = service.err().code().unwrap_or_default();

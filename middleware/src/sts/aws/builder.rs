@@ -4,6 +4,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
+    proof::RoleArn,
     sts::{
         observe::{Nobody, Observer},
         partition::Partition,
@@ -57,6 +58,32 @@ impl Sts {
     /// When `region` cannot be one.
     pub fn in_region(region: &str) -> Result<Self, ConfigError> {
         Self::builder(region).build()
+    }
+
+    /// Whether all of these roles can be assumed from here: to find out at start.
+    ///
+    /// ```
+    /// use countersign::sts::Sts;
+    ///
+    /// let sts = Sts::in_region("cn-north-1")?;
+    /// let roles = ["arn:aws:iam::123456789012:role/Reader".parse()?];
+    /// assert!(sts.check_roles(&roles).unwrap_err().to_string().contains("aws-cn"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every role that is in another partition than this region.
+    pub fn check_roles<'a>(&self, roles: impl IntoIterator<Item = &'a RoleArn>) -> Result<(), ConfigError> {
+        let partition = self.0.partition;
+        let foreign = roles.into_iter().filter(|role| role.partition() != partition.name());
+        let problem = |role: &RoleArn| {
+            let here = partition.name();
+            format!(
+                "role {role}: STS is called in the partition {here}, which knows no other; name another region"
+            )
+        };
+        ConfigError::unless_empty(foreign.map(problem).collect())
     }
 
     /// STS in `region`, with other settings.

@@ -26,6 +26,7 @@ use aws_smithy_http_client::tls;
 use secrecy::{ExposeSecret, SecretString};
 use std::{sync::Arc, time::SystemTime};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// The SDK's client, which signs with whatever a call brings along.
 #[derive(Clone, Debug)]
@@ -76,9 +77,14 @@ impl Sts {
 
     async fn observed(&self, turn: Turn<'_>, action: Action<'_>, step: &AssumeStep) -> Answered {
         let started = Instant::now();
+        let span = tracing::debug_span!("sts", action = action.name(), role = step.role_arn());
         let answered = match action {
-            Action::Exchange(token) => turn.attempt(self.0.client.exchange(step, token)).await,
-            Action::Assume(credentials) => turn.attempt(self.0.client.assume(step, credentials)).await,
+            Action::Exchange(token) => {
+                turn.attempt(self.0.client.exchange(step, token)).instrument(span).await
+            }
+            Action::Assume(credentials) => {
+                turn.attempt(self.0.client.assume(step, credentials)).instrument(span).await
+            }
         };
         let (action, role, latency) = (action.name(), step.role_arn(), started.elapsed());
         let outcome = answered.as_ref().map(|_| ()).map_err(Refusal::kind);

@@ -5,7 +5,10 @@ mod refused;
 
 pub use self::future::RenewFuture;
 
-use super::entry::Entry;
+use super::{
+    entry::Entry,
+    observe::{Event, Observer},
+};
 use crate::{
     clock::Clock,
     error::BoxError,
@@ -55,6 +58,7 @@ pub(super) struct Slot(Arc<OnceLock<Used>>);
 struct Used {
     entry: Arc<Entry>,
     clock: Arc<dyn Clock>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl RenewCredentialsLayer {
@@ -100,17 +104,27 @@ where
 }
 
 impl Slot {
-    /// These credentials were taken from `entry`.
-    pub(super) fn fill(request: &http::Extensions, entry: Option<Arc<Entry>>, clock: &Arc<dyn Clock>) {
+    /// The credentials of this request were taken from `entry`.
+    pub(super) fn fill(
+        request: &http::Extensions,
+        entry: Option<Arc<Entry>>,
+        clock: &Arc<dyn Clock>,
+        observer: Option<&Arc<dyn Observer>>,
+    ) {
         if let (Some(slot), Some(entry)) = (request.get::<Self>(), entry) {
-            let _ = slot.0.set(Used { entry, clock: clock.clone() });
+            // There is one place only in a stack that fills it.
+            let _ = slot.0.set(Used { entry, clock: clock.clone(), observer: observer.cloned() });
         }
     }
 
     /// Whether a second try may end otherwise. Drops the credentials, unless they are new already.
     fn renew(&self) -> bool {
-        let Some(Used { entry, clock }) = self.0.get() else { return false };
-        entry.renew(clock.now());
+        let Some(Used { entry, clock, observer }) = self.0.get() else { return false };
+        if entry.renew(clock.now())
+            && let Some(observer) = observer
+        {
+            observer.observe(&Event::Evicted);
+        }
         true
     }
 }
