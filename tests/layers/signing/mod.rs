@@ -1,6 +1,7 @@
 //! What is signed here, judged by a verifier that nobody here wrote.
 
 mod equality;
+mod vectors;
 
 use crate::world::Shared;
 use bytes::Bytes;
