@@ -268,7 +268,8 @@ impl Case {
         let target = line.split_once(' ').unwrap().1;
         let target = target.strip_suffix(" HTTP/1.1").unwrap_or(target);
         let host = text.lines().find_map(|line| {
-            line.to_ascii_lowercase().starts_with("host:").then(|| line[5..].trim().to_owned())
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("host").then(|| value.trim().to_owned())
         });
         format!("https://{}{target}", host.unwrap())
     }
@@ -357,5 +358,7 @@ impl Case {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    let digit = |digit: u8| char::from(digit).to_digit(16).unwrap();
+    let pairs = text.as_bytes().as_chunks().0.iter();
+    pairs.map(|[high, low]| u8::try_from(digit(*high) << 4 | digit(*low)).unwrap()).collect()
 }
