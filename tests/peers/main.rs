@@ -1,5 +1,6 @@
 //! Real counterparts, pinned by lock file and prepared by `tests/run`.
 
 mod botocore;
+mod gate;
 mod moto;
 mod oidc_provider;
