@@ -21,6 +21,7 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     pin::Pin,
+    process::Command,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -112,6 +113,39 @@ pub(crate) fn last_byte() {
         samples.sort_unstable();
         println!("  {size:>9} bytes  {:>8.3} µs", samples[rounds / 2].as_secs_f64() * 1e6);
     }
+}
+
+/// The argument that asks for [`memory`] and nothing else.
+pub(crate) const MEMORY: &str = "--memory";
+
+/// The peak of a process that does nothing else: what came before would hide it.
+pub(crate) fn memory_in_a_process_of_its_own() {
+    let own = std::env::current_exe().expect("a running program is a file");
+    let status = Command::new(own).arg(MEMORY).status().expect("it can be started again");
+    assert!(status.success());
+}
+
+/// How much memory one streamed body of 10 MiB takes, by the kernel's books.
+pub(crate) fn memory() {
+    const SIZE: usize = 10 * 1024 * 1024;
+    let headers = request().headers().clone();
+    let mut stack = stack();
+    let mut send = |size| {
+        let body = Arriving { left: size, piece: Bytes::from(vec![b'x'; 16 * 1024]), ended: Rc::default() };
+        stack.call(outbound(&headers, body)).now_or_never().expect("nothing waits").expect("it is sent")
+    };
+    drop(send(64 * 1024));
+    let before = peak();
+    let sent = send(SIZE);
+    println!("\na streamed body of {} KiB takes {} KiB of memory at most", SIZE / 1024, peak() - before);
+    drop(sent);
+}
+
+/// The largest resident set so far, in KiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the kernel keeps books");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("and this is in them");
+    line.trim().trim_end_matches(" kB").parse().expect("it is a number")
 }
 
 /// A body that comes in pieces, and remembers when it was asked for the last time.

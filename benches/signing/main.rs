@@ -33,6 +33,9 @@ const ACCESS_KEY_ID: &str = "ASIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 fn main() {
+    if std::env::args().any(|argument| argument == layer::MEMORY) {
+        return layer::memory();
+    }
     println!(
         "a session token of 1,024 bytes, eight headers; ratios to aws-sigv4 with the same signed headers"
     );
@@ -43,6 +46,7 @@ fn main() {
     threads(&[b'x'; 256]);
     allocations(&[b'x'; 256]);
     layer::last_byte();
+    layer::memory_in_a_process_of_its_own();
 }
 
 /// One credential, one form, one second; then a new form each time.

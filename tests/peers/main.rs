@@ -3,5 +3,6 @@
 mod assume_role;
 mod botocore;
 mod mcp_python;
+mod gate;
 mod moto;
 mod oidc_provider;

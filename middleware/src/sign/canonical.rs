@@ -90,6 +90,11 @@ pub(super) fn query(query: &str, sink: &mut impl Sink) -> bool {
     true
 }
 
+/// Encodes one value of a query.
+pub(super) fn value(value: &str, sink: &mut impl Sink) {
+    encode(value.as_bytes(), |_| false, sink);
+}
+
 /// One name or value of a query, as it is signed.
 fn component(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     if text.iter().all(|byte| unreserved(*byte)) {

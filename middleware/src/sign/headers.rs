@@ -19,8 +19,8 @@ pub enum SignedHeaders {
     /// to other headers does no harm.
     #[default]
     Minimal,
-    /// Every header but those that anybody on the way may change: `user-agent`, `content-length`, `expect`, `via`,
-    /// `x-amzn-trace-id` and what belongs to one connection.
+    /// Every header but those that anybody on the way may change: `user-agent`, `expect`, `via`, `x-amzn-trace-id` and
+    /// what belongs to one connection.
     All,
 }
 
@@ -117,7 +117,6 @@ fn fate(name: &HeaderName, value: &HeaderValue, host: &str, which: SignedHeaders
         Some(b'x') => of_aws(name),
         Some(b'c') => match name {
             "content-type" => Some(Fate::Signed),
-            "content-length" => Some(Fate::Passes),
             "connection" => Some(Fate::StaysBehind),
             _ => None,
         },

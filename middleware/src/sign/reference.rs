@@ -2,7 +2,7 @@
 
 use super::{
     SignedHeaders, SigningTarget, address, canonical, headers::signed, payload::PayloadText,
-    prepared::Signature,
+    prepared::Signature, target::Algorithm,
 };
 use crate::{
     error::{BoxError, Error, Kind},
@@ -10,14 +10,18 @@ use crate::{
 };
 use aws_sigv4::{
     http_request::{
-        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningParams,
-        SigningSettings, UriPathNormalizationMode, sign as sign_request,
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+        SigningParams, SigningSettings, UriPathNormalizationMode, sign as sign_request,
     },
     sign::v4,
 };
+use aws_smithy_runtime_api::client::identity::Identity;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use secrecy::ExposeSecret;
-use std::{borrow::Cow, time::SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 /// What is signed, with the headers that are to be sent.
 pub(super) struct Request<'a> {
@@ -27,6 +31,8 @@ pub(super) struct Request<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) which: SignedHeaders,
     pub(super) payload: &'a PayloadText,
+    /// Whether the payload's hash goes into a header as well.
+    pub(super) content_hash: bool,
 }
 
 /// Signs in headers.
@@ -40,16 +46,12 @@ pub(super) fn sign(
     target: &SigningTarget,
     now: SystemTime,
 ) -> Result<Signature, Error> {
-    let identity = identity(credentials).into();
-    let parameters: SigningParams<'_> = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(target.region())
-        .name(target.service())
-        .time(now)
-        .settings(settings(target))
-        .build()
-        .map_err(failed)?
-        .into();
+    let identity: Identity = identity(credentials).into();
+    let mut settings = settings(target);
+    if request.content_hash {
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    let parameters = parameters(&identity, target, now, settings)?;
     let (instructions, _) =
         sign_request(request.signable(target)?, &parameters).map_err(failed)?.into_parts();
     let mut headers = HeaderMap::new();
@@ -63,11 +65,72 @@ pub(super) fn sign(
         date: headers.remove("x-amz-date").ok_or_else(incomplete)?,
         token: headers.remove("x-amz-security-token"),
         content_hash: headers.remove("x-amz-content-sha256"),
+        region_set: headers.remove("x-amz-region-set"),
     })
 }
 
+/// Signs in the query, and returns the query that says so.
+///
+/// # Errors
+///
+/// As for [`sign`].
+pub(super) fn presign(
+    request: &Request<'_>,
+    credentials: &AwsCredentials,
+    target: &SigningTarget,
+    now: SystemTime,
+    valid_for: Duration,
+) -> Result<String, Error> {
+    let identity: Identity = identity(credentials).into();
+    let mut settings = settings(target);
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(valid_for);
+    let parameters = parameters(&identity, target, now, settings)?;
+    let (instructions, _) =
+        sign_request(request.signable(target)?, &parameters).map_err(failed)?.into_parts();
+    let mut query = request.uri.query().unwrap_or_default().as_bytes().to_vec();
+    for (name, value) in instructions.params() {
+        if !query.is_empty() {
+            query.push(b'&');
+        }
+        query.extend_from_slice(name.as_bytes());
+        query.push(b'=');
+        canonical::value(value, &mut query);
+    }
+    String::from_utf8(query).map_err(failed)
+}
+
+fn parameters<'a>(
+    identity: &'a Identity,
+    target: &'a SigningTarget,
+    now: SystemTime,
+    settings: SigningSettings,
+) -> Result<SigningParams<'a>, Error> {
+    match target.algorithm() {
+        Algorithm::V4 => Ok(v4::SigningParams::builder()
+            .identity(identity)
+            .region(target.region())
+            .name(target.service())
+            .time(now)
+            .settings(settings)
+            .build()
+            .map_err(failed)?
+            .into()),
+        #[cfg(feature = "sign-v4a")]
+        Algorithm::V4a => Ok(aws_sigv4::sign::v4a::SigningParams::builder()
+            .identity(identity)
+            .region_set(target.region())
+            .name(target.service())
+            .time(now)
+            .settings(settings)
+            .build()
+            .map_err(failed)?
+            .into()),
+    }
+}
+
 impl<'a> Request<'a> {
-    pub(super) fn signable(&self, target: &SigningTarget) -> Result<SignableRequest<'a>, Error> {
+    fn signable(&self, target: &SigningTarget) -> Result<SignableRequest<'a>, Error> {
         let mut headers = vec![("host", self.host)];
         for (name, value) in signed(self.headers, self.host, self.which) {
             let value =
@@ -94,7 +157,7 @@ impl<'a> Request<'a> {
     }
 }
 
-pub(super) fn identity(credentials: &AwsCredentials) -> aws_credential_types::Credentials {
+fn identity(credentials: &AwsCredentials) -> aws_credential_types::Credentials {
     aws_credential_types::Credentials::new(
         credentials.access_key_id(),
         credentials.secret_access_key().expose_secret(),
@@ -104,13 +167,12 @@ pub(super) fn identity(credentials: &AwsCredentials) -> aws_credential_types::Cr
     )
 }
 
-/// S3 signs paths that are encoded once and as they are, and wants to be told the payload's hash.
-pub(super) fn settings(target: &SigningTarget) -> SigningSettings {
+/// S3 signs paths that are encoded once, and as they are.
+fn settings(target: &SigningTarget) -> SigningSettings {
     let mut settings = SigningSettings::default();
     if target.has_s3_rules() {
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     }
     settings
 }

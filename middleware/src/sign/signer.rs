@@ -3,17 +3,18 @@ use super::{
     headers::{Survey, Unsurveyed, cleaned},
     payload::PayloadText,
     prepared::{self, Signature},
-    reference::{self, unsignable},
+    reference::{self, failed, unsignable},
+    target::Algorithm,
     time::Moment,
 };
 use crate::{error::Error, proof::AwsCredentials};
-use http::{HeaderMap, HeaderName, Method, Request, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, Method, Request, Uri, header, request::Parts, uri::InvalidUri};
 use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 /// Signs requests, without tower and without a proof: for whoever sends them by other means.
@@ -41,6 +42,7 @@ use std::{
 pub struct Signer {
     target: SigningTarget,
     signed_headers: SignedHeaders,
+    content_hash: bool,
     handed_over: Arc<AtomicU64>,
 }
 
@@ -73,13 +75,22 @@ struct Signed {
 impl Signer {
     /// Signs for `target`.
     pub fn new(target: SigningTarget) -> Self {
-        Self { target, signed_headers: SignedHeaders::default(), handed_over: Arc::default() }
+        let content_hash = target.wants_content_hash();
+        Self { target, signed_headers: SignedHeaders::default(), content_hash, handed_over: Arc::default() }
     }
 
     /// Covers other headers than the [least](SignedHeaders::Minimal).
     #[must_use]
     pub fn with_signed_headers(mut self, which: SignedHeaders) -> Self {
         self.signed_headers = which;
+        self
+    }
+
+    /// Says the payload's hash in `x-amz-content-sha256` as well. S3, OpenSearch Serverless, Glacier and VPC Lattice
+    /// want it and get it without being asked to.
+    #[must_use]
+    pub fn with_content_hash(mut self) -> Self {
+        self.content_hash = true;
         self
     }
 
@@ -156,6 +167,58 @@ impl Signer {
         Ok(())
     }
 
+    /// The address of a request that is signed in its query, so that whoever has it may send it for a while: for
+    /// `valid_for`, whole seconds up to seven days, and no longer than the keys live.
+    ///
+    /// The request must then be sent with its method, with the headers that are signed (`host`, and of those that it
+    /// has, what [`SignedHeaders`] says) and with the payload that is given here. S3 takes [`SignedPayload::Unsigned`].
+    ///
+    /// ```
+    /// use countersign::{
+    ///     clock::{Clock, SystemClock},
+    ///     sign::{Keys, SignedPayload, Signer, SigningTarget},
+    /// };
+    /// use http::Request;
+    /// use std::time::Duration;
+    ///
+    /// let keys = Keys::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into());
+    /// let signer = Signer::new(SigningTarget::new("s3", "eu-west-1")?);
+    /// let request = Request::get("https://bucket.s3.eu-west-1.amazonaws.com/report.pdf").body(())?;
+    /// let hour = Duration::from_secs(3600);
+    /// let address = signer.presign(&request, SignedPayload::Unsigned, &keys, SystemClock.now(), hour)?;
+    /// assert!(address.query().is_some_and(|query| query.contains("X-Amz-Expires=3600")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`sign`](Self::sign), and when `valid_for` is less than a second or more than seven days.
+    pub fn presign<B>(
+        &self,
+        request: &Request<B>,
+        payload: SignedPayload<'_>,
+        keys: &Keys,
+        now: SystemTime,
+        valid_for: Duration,
+    ) -> Result<Uri, Error> {
+        if !(1..=7 * 24 * 3600).contains(&valid_for.as_secs()) {
+            return Err(unsignable(
+                "a presigned address is valid for a second at least and seven days at most",
+            ));
+        }
+        Moment::of(now).ok_or_else(no_moment)?;
+        let payload = PayloadText::of(&payload);
+        let uri = address::as_sent(request.uri())?.unwrap_or_else(|| request.uri().clone());
+        let headers = cleaned(request.headers(), address::host(&uri));
+        let draft = Draft { method: request.method(), uri: &uri, headers: &headers };
+        let signed = self.for_reference(&draft, &payload);
+        let query = reference::presign(&signed, keys.credentials(), &self.target, now, valid_for)?;
+        let path = format!("{}?{query}", uri.path());
+        let mut parts = uri.into_parts();
+        parts.path_and_query = Some(path.try_into().map_err(|error: InvalidUri| failed(error))?);
+        Uri::from_parts(parts).map_err(failed)
+    }
+
     /// How many requests were not of the common form so far, and went to [`Engine::Reference`]. Clones count
     /// together.
     pub fn handed_over(&self) -> u64 {
@@ -199,13 +262,15 @@ impl Signer {
             }
             survey => survey,
         };
-        if let Ok(survey) = survey {
+        let is_v4 = self.target.algorithm() == Algorithm::V4;
+        if let (Ok(survey), true) = (survey, is_v4) {
             let request = prepared::Request {
                 method: draft.method,
                 uri: sent,
                 host,
                 headers: &survey,
                 payload: &payload,
+                content_hash: self.content_hash,
             };
             if let Some(signature) = prepared::sign(&request, credentials, &self.target, moment) {
                 return Ok(Signed { engine: Engine::Prepared, uri, headers, signature });
@@ -214,7 +279,9 @@ impl Signer {
         let cleaned =
             Draft { method: draft.method, uri: sent, headers: headers.as_ref().unwrap_or(draft.headers) };
         let signature = self.ask_reference(&cleaned, &payload, credentials, now)?;
-        self.count_hand_over();
+        if is_v4 {
+            self.count_hand_over();
+        }
         Ok(Signed { engine: Engine::Reference, uri, headers, signature })
     }
 
@@ -227,10 +294,13 @@ impl Signer {
         now: SystemTime,
     ) -> Result<Signature, Error> {
         Moment::of(now).ok_or_else(no_moment)?;
+        reference::sign(&self.for_reference(draft, payload), credentials, &self.target, now)
+    }
+
+    fn for_reference<'a>(&self, draft: &Draft<'a>, payload: &'a PayloadText) -> reference::Request<'a> {
         let Draft { method, uri, headers } = *draft;
-        let (host, which) = (address::host(uri), self.signed_headers);
-        let request = reference::Request { method, uri, host, headers, which, payload };
-        reference::sign(&request, credentials, &self.target, now)
+        let (host, which, content_hash) = (address::host(uri), self.signed_headers, self.content_hash);
+        reference::Request { method, uri, host, headers, which, payload, content_hash }
     }
 
     #[cold]
@@ -258,6 +328,9 @@ impl Signature {
         if let Some(hash) = self.content_hash {
             headers.insert(CONTENT_HASH, hash);
         }
+        if let Some(regions) = self.region_set {
+            headers.insert(REGION_SET, regions);
+        }
     }
 }
 
@@ -267,4 +340,5 @@ fn no_moment() -> Error {
 
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const REGION_SET: HeaderName = HeaderName::from_static("x-amz-region-set");
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");

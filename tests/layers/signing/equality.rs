@@ -62,7 +62,7 @@ const SET: [&str; 4] = ["authorization", "x-amz-content-sha256", "x-amz-date", "
 #[test]
 fn every_request_is_signed_as_aws_sigv4_signs_it() {
     let cases =
-        env::var("COUNTERSIGN_SIGNING_CASES").map_or(3_000, |cases| cases.parse().expect("it is a number"));
+        env::var("COUNTERSIGN_SIGNING_CASES").map_or(1_500, |cases| cases.parse().expect("it is a number"));
     let (prepared, reference, refused) = (Cell::new(0_u64), Cell::new(0_u64), Cell::new(0_u64));
     let count = |counter: &Cell<u64>| counter.set(counter.get() + 1);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
@@ -256,7 +256,6 @@ impl Case {
                 "te",
                 "host",
                 "user-agent",
-                "content-length",
                 "via",
                 "expect",
                 "upgrade",

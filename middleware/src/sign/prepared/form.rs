@@ -19,8 +19,10 @@ pub(super) struct Draft<'a> {
     pub(super) target: Option<&'a PathAndQuery>,
     pub(super) host: &'a str,
     pub(super) headers: &'a Survey<'a>,
-    /// S3 reads paths otherwise, and has the payload's hash in a header too.
+    /// S3 reads paths otherwise.
     pub(super) s3: bool,
+    /// Whether the payload's hash stands in a header too.
+    pub(super) content_hash: bool,
 }
 
 /// A canonical request without its payload: what can be kept for the next one.
@@ -29,7 +31,7 @@ pub(super) struct Form {
     before: Sha256,
     /// The same where nothing but the payload's hash is missing: made when the form is kept.
     gap: Option<Gap>,
-    /// What stands between the two places where S3 has it.
+    /// What stands between the two places of a payload's hash that is in a header too.
     between: Option<Vec<u8>>,
     /// The `Authorization` up to the signature itself.
     authorization: Vec<u8>,
@@ -58,7 +60,7 @@ impl Form {
         if let Some(token) = token {
             list.add("x-amz-security-token", token);
         }
-        if draft.s3 {
+        if draft.content_hash {
             list.add(CONTENT_HASH, b"");
         }
         let headers = list.sorted()?;
@@ -168,6 +170,7 @@ impl Kept {
     #[inline]
     pub(super) fn is_of(&self, draft: &Draft<'_>) -> bool {
         self.method == *draft.method
+            && self.form.between.is_some() == draft.content_hash
             && self.headers.len() == draft.headers.len()
             && self.target.as_ref().map(PathAndQuery::as_str) == draft.target.map(PathAndQuery::as_str)
             && *self.host == *draft.host

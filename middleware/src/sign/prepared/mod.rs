@@ -30,6 +30,8 @@ pub(super) struct Signature {
     pub(super) date: HeaderValue,
     pub(super) token: Option<HeaderValue>,
     pub(super) content_hash: Option<HeaderValue>,
+    /// Where one signature is for several regions.
+    pub(super) region_set: Option<HeaderValue>,
 }
 
 /// What is signed.
@@ -39,6 +41,8 @@ pub(super) struct Request<'a> {
     pub(super) host: &'a str,
     pub(super) headers: &'a Survey<'a>,
     pub(super) payload: &'a PayloadText,
+    /// Whether the payload's hash goes into a header as well.
+    pub(super) content_hash: bool,
 }
 
 /// `None` when the request is not of the common form.
@@ -55,6 +59,7 @@ pub(super) fn sign(
         host: request.host,
         headers: request.headers,
         s3: target.has_s3_rules(),
+        content_hash: request.content_hash,
     };
     let slot: &Slot = credentials.slot(|| Slot::new(credentials))?;
     let sendable = slot.sendable.as_ref()?;
@@ -106,7 +111,7 @@ fn finish(
     request: &Request<'_>,
 ) -> Option<Signature> {
     authorization.extend_from_slice(&hex(&bytes(&second.stamp.sign(hash))));
-    let content_hash = if second.target().has_s3_rules() {
+    let content_hash = if request.content_hash {
         Some(HeaderValue::from_bytes(request.payload.as_bytes()).ok()?)
     } else {
         None
@@ -116,5 +121,6 @@ fn finish(
         date: second.stamp.date.clone(),
         token: sendable.token.clone(),
         content_hash,
+        region_set: None,
     })
 }

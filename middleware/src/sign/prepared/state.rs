@@ -118,10 +118,6 @@ impl Second {
         self.stamp.second == moment.second() && self.target == *target
     }
 
-    pub(super) fn target(&self) -> &SigningTarget {
-        &self.target
-    }
-
     #[inline]
     pub(super) fn find(&self, draft: &Draft<'_>) -> Option<&Form> {
         self.kept.iter().find(|kept| kept.is_of(draft)).map(|kept| &kept.form)

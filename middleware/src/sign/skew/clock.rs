@@ -113,7 +113,7 @@ mod tests {
         assert!(clock.correct(at(11 * 60)));
         assert_eq!(clock.now(), at(11 * 60));
         assert!(!clock.correct(at(13 * 60 + 1)) && !clock.correct(at(0)));
-        assert_eq!(clock.clone().now(), at(11 * 60));
+        assert_eq!(clock.now(), at(11 * 60));
         assert_eq!(clock.distance(at(11 * 60 + 5)), Duration::from_secs(300));
     }
 }
