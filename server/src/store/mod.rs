@@ -22,6 +22,8 @@ mod key;
 mod ledger;
 mod memory;
 mod notice;
+#[cfg(test)]
+mod peers;
 mod record;
 mod redis;
 mod seal;

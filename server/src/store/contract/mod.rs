@@ -20,7 +20,7 @@ pub(super) struct Subject {
     pub(super) other: Store,
     /// Without one, time passes by itself.
     clock: Option<Clock>,
-    _ground: Box<dyn Any + Send>,
+    _ground: Box<dyn Any + Send + Sync>,
 }
 
 /// A clock of the fixtures, as the store wants it.
@@ -37,9 +37,42 @@ pub(super) const LONG: Duration = Duration::from_secs(3_600);
 
 /// Makes a test of each rule, of the store that `$subject` makes.
 macro_rules! contract {
-    ($subject:expr) => {
-        $crate::store::contract::contract! {
-            $subject;
+    ($subject:expr) => { $crate::store::contract::rules!(contract $subject); };
+    (@ $subject:expr; $($part:ident: $($rule:ident),+;)+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $rule() {
+                $crate::store::contract::$part::$rule(&$subject.await).await;
+            }
+        )+)+
+    };
+}
+
+/// Holds a store against every rule at once, for stores that are slow to set up. `$subject` makes a fresh one.
+macro_rules! every_rule {
+    ($subject:expr) => { $crate::store::contract::rules!(every_rule $subject) };
+    (@ $subject:expr; $($part:ident: $($rule:ident),+;)+) => {{
+        let mut running = tokio::task::JoinSet::new();
+        let mut names = std::collections::HashMap::new();
+        $($(
+            let subject = $subject.await;
+            let rule = async move { $crate::store::contract::$part::$rule(&subject).await };
+            names.insert(running.spawn(rule).id(), stringify!($rule));
+        )+)+
+        let mut broken = Vec::new();
+        while let Some(ended) = running.join_next_with_id().await {
+            if let Err(error) = ended {
+                broken.push(names[&error.id()]);
+            }
+        }
+        assert_eq!(broken, [""; 0]);
+    }};
+}
+
+macro_rules! rules {
+    ($make:ident $subject:expr) => {
+        $crate::store::contract::$make! {
+            @ $subject;
             records: reads_what_was_written, writes_what_is_absent_once, replaces_the_version_it_read,
                 never_takes_a_new_record_for_an_old_one, loses_no_update, gives_a_record_to_one_taker,
                 removes_what_is_expected, forgets_what_has_expired, keeps_what_was_written_anew,
@@ -55,25 +88,18 @@ macro_rules! contract {
                 shows_no_secret;
         }
     };
-    ($subject:expr; $($part:ident: $($rule:ident),+;)+) => {
-        $($(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $rule() {
-                $crate::store::contract::$part::$rule(&$subject.await).await;
-            }
-        )+)+
-    };
 }
-pub(super) use contract;
+
+pub(super) use {contract, every_rule, rules};
 
 impl Subject {
     /// A store whose expiry follows `clock`.
-    pub(super) fn in_one_process(store: Store, clock: Clock, ground: impl Any + Send) -> Self {
+    pub(super) fn in_one_process(store: Store, clock: Clock, ground: impl Any + Send + Sync) -> Self {
         Self { other: store.clone(), store, clock: Some(clock), _ground: Box::new(ground) }
     }
 
     /// A store that two connections lead to.
-    pub(super) fn shared(store: Store, other: Store, ground: impl Any + Send) -> Self {
+    pub(super) fn shared(store: Store, other: Store, ground: impl Any + Send + Sync) -> Self {
         Self { store, other, clock: None, _ground: Box::new(ground) }
     }
 

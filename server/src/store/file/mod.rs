@@ -5,6 +5,8 @@
 //! after `fsync`. Its one-phase commit trusts a checksum that somebody who writes chosen bytes could forge; nobody can
 //! here, since every value is sealed.
 
+#[cfg(test)]
+mod crash;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -65,10 +65,6 @@ impl Link {
         self.patience
     }
 
-    pub(super) const fn is_cluster(&self) -> bool {
-        matches!(self.source, Source::Cluster(..))
-    }
-
     /// Sends `request`. What may be repeated is sent once more if the connection was lost.
     pub(super) async fn ask<T: FromRedisValue>(
         &self,
