@@ -80,6 +80,13 @@ prepare_chromium() {
   export COUNTERSIGN_CHROMIUM
 }
 
+prepare_redis() {
+  if [[ -n ${COUNTERSIGN_REDIS_SERVER-} ]]; then return; fi
+  if ! command -v redis-server >/dev/null; then install_packages redis-server || return; fi
+  COUNTERSIGN_REDIS_SERVER=$(command -v redis-server)
+  export COUNTERSIGN_REDIS_SERVER
+}
+
 # install_packages NAME…: Debian packages, where this user may install some.
 install_packages() {
   local by_hand="install the Debian packages $* (or what they are called here) by hand" as=()

@@ -25,6 +25,11 @@ pub fn chromium() -> PathBuf {
     prepared("COUNTERSIGN_CHROMIUM")
 }
 
+/// Debian's Redis, which is a sentinel and a cluster's node, too.
+pub fn redis_server() -> PathBuf {
+    prepared("COUNTERSIGN_REDIS_SERVER")
+}
+
 fn prepared(variable: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(path) => path.into(),
