@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`Identity`] | `VerifyIdentity` or `TrustIdentity` | [`Authenticated`] |
 //! | [`UpstreamTokens`] | `ResolveTokens` | [`WithTokens`] |
+//! | [`BackendToken`] | `ExchangeToken` | [`WithBackendToken`] |
 //! | [`AwsRole`] | `SelectRole` | [`WithRole`] |
 //! | [`AwsCredentials`] | `AssumeRole` or `ServiceCredentials` | [`WithCredentials`] |
 //!
@@ -52,7 +53,8 @@ pub use self::{
     operation::{Operation, Tool},
     role::AwsRole,
     stages::{
-        Attached, Authenticated, NoCaller, Outbound, Proves, Stage, WithCredentials, WithRole, WithTokens,
+        Attached, Authenticated, NoCaller, Outbound, Proves, Stage, WithBackendToken, WithCredentials,
+        WithRole, WithTokens,
     },
-    tokens::{UpstreamToken, UpstreamTokens},
+    tokens::{BackendToken, UpstreamToken, UpstreamTokens},
 };
