@@ -78,7 +78,7 @@ pub trait ServiceBuilderExt<L>: Sized {
     #[cfg(feature = "tokens")]
     fn resolve_tokens<T: crate::tokens::TokenSource, N: Into<crate::tokens::Need>>(
         self,
-        source: impl Into<std::sync::Arc<T>>,
+        source: T,
         needs: impl IntoIterator<Item = N>,
     ) -> ServiceBuilder<Stack<crate::tokens::ResolveTokensLayer<T>, L>>;
 
@@ -170,7 +170,7 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
     #[cfg(feature = "tokens")]
     fn resolve_tokens<T: crate::tokens::TokenSource, N: Into<crate::tokens::Need>>(
         self,
-        source: impl Into<std::sync::Arc<T>>,
+        source: T,
         needs: impl IntoIterator<Item = N>,
     ) -> ServiceBuilder<Stack<crate::tokens::ResolveTokensLayer<T>, L>> {
         self.layer(crate::tokens::ResolveTokensLayer::new(source, needs))

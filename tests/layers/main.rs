@@ -12,4 +12,5 @@ mod log;
 mod service;
 mod signing;
 mod tls;
+mod tokens;
 mod world;

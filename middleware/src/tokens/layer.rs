@@ -25,9 +25,10 @@ pub struct Need {
 }
 
 impl<T: TokenSource> ResolveTokensLayer<T> {
-    /// Asks `source` for what this backend needs, and for nothing else.
-    pub fn new<N: Into<Need>>(source: impl Into<Arc<T>>, needs: impl IntoIterator<Item = N>) -> Self {
-        Self { source: source.into(), needs: needs.into_iter().map(Into::into).collect() }
+    /// Asks `source` for what this backend needs, and for nothing else. Several layers share a source by clones of an
+    /// [`Arc`], or of the source itself.
+    pub fn new<N: Into<Need>>(source: T, needs: impl IntoIterator<Item = N>) -> Self {
+        Self { source: Arc::new(source), needs: needs.into_iter().map(Into::into).collect() }
     }
 }
 

@@ -7,8 +7,6 @@ mod refresh;
 mod renewal;
 mod source;
 mod store;
-#[cfg(test)]
-mod tests;
 
 pub use self::{
     account::Account,
