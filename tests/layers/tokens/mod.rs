@@ -2,6 +2,7 @@
 
 mod attached;
 mod backend;
+mod desk;
 mod exchange;
 mod gateway;
 mod id_jag;
