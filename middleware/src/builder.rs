@@ -1,11 +1,14 @@
 //! The layers as methods of tower's `ServiceBuilder`.
 
 #[cfg(any(
+    feature = "attach",
+    feature = "exchange",
     feature = "identity",
     feature = "respond",
     feature = "role",
     feature = "sign",
-    feature = "sts"
+    feature = "sts",
+    feature = "tokens"
 ))]
 use tower::layer::util::Stack;
 use tower::{Service, ServiceBuilder};
@@ -77,6 +80,47 @@ pub trait ServiceBuilderExt<L>: Sized {
         identity: impl Into<crate::sts::ServiceIdentity>,
     ) -> ServiceBuilder<Stack<crate::sts::ServiceCredentialsLayer, L>>;
 
+    /// Finds the caller's tokens at the providers that the backend needs.
+    ///
+    /// See [`tokens`](crate::tokens).
+    #[cfg(feature = "tokens")]
+    fn resolve_tokens<T: crate::tokens::TokenSource, N: Into<crate::tokens::Need>>(
+        self,
+        source: T,
+        needs: impl IntoIterator<Item = N>,
+    ) -> ServiceBuilder<Stack<crate::tokens::ResolveTokensLayer<T>, L>>;
+
+    /// Has a token exchanged for one that the backend accepts.
+    ///
+    /// See [`exchange`](crate::exchange).
+    #[cfg(feature = "exchange")]
+    fn exchange_token<J>(
+        self,
+        exchange: crate::exchange::Exchange<J>,
+    ) -> ServiceBuilder<Stack<crate::exchange::ExchangeTokenLayer<J>, L>>;
+
+    /// Puts the token onto each request that was got by exchange.
+    ///
+    /// See [`attach`](crate::attach).
+    #[cfg(feature = "attach")]
+    fn attach_exchanged_token(
+        self,
+    ) -> ServiceBuilder<Stack<crate::attach::AttachTokenLayer<crate::attach::Exchanged>, L>>;
+
+    /// Puts the caller's access token at `provider` onto each request.
+    #[cfg(feature = "attach")]
+    fn attach_upstream_token(
+        self,
+        provider: impl Into<std::sync::Arc<str>>,
+    ) -> ServiceBuilder<Stack<crate::attach::AttachTokenLayer<crate::attach::Upstream>, L>>;
+
+    /// Puts the same headers onto every request.
+    #[cfg(feature = "attach")]
+    fn attach_headers(
+        self,
+        headers: crate::attach::FixedHeaders,
+    ) -> ServiceBuilder<Stack<crate::attach::AttachHeadersLayer, L>>;
+
     /// Signs each request with the credentials that a layer before this one established.
     ///
     /// See [`sign`](crate::sign).
@@ -137,6 +181,46 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
         identity: impl Into<crate::sts::ServiceIdentity>,
     ) -> ServiceBuilder<Stack<crate::sts::ServiceCredentialsLayer, L>> {
         self.layer(crate::sts::ServiceCredentialsLayer::new(identity))
+    }
+
+    #[cfg(feature = "tokens")]
+    fn resolve_tokens<T: crate::tokens::TokenSource, N: Into<crate::tokens::Need>>(
+        self,
+        source: T,
+        needs: impl IntoIterator<Item = N>,
+    ) -> ServiceBuilder<Stack<crate::tokens::ResolveTokensLayer<T>, L>> {
+        self.layer(crate::tokens::ResolveTokensLayer::new(source, needs))
+    }
+
+    #[cfg(feature = "exchange")]
+    fn exchange_token<J>(
+        self,
+        exchange: crate::exchange::Exchange<J>,
+    ) -> ServiceBuilder<Stack<crate::exchange::ExchangeTokenLayer<J>, L>> {
+        self.layer(crate::exchange::ExchangeTokenLayer::new(exchange))
+    }
+
+    #[cfg(feature = "attach")]
+    fn attach_exchanged_token(
+        self,
+    ) -> ServiceBuilder<Stack<crate::attach::AttachTokenLayer<crate::attach::Exchanged>, L>> {
+        self.layer(crate::attach::AttachTokenLayer::exchanged())
+    }
+
+    #[cfg(feature = "attach")]
+    fn attach_upstream_token(
+        self,
+        provider: impl Into<std::sync::Arc<str>>,
+    ) -> ServiceBuilder<Stack<crate::attach::AttachTokenLayer<crate::attach::Upstream>, L>> {
+        self.layer(crate::attach::AttachTokenLayer::upstream(provider))
+    }
+
+    #[cfg(feature = "attach")]
+    fn attach_headers(
+        self,
+        headers: crate::attach::FixedHeaders,
+    ) -> ServiceBuilder<Stack<crate::attach::AttachHeadersLayer, L>> {
+        self.layer(crate::attach::AttachHeadersLayer::new(headers))
     }
 
     #[cfg(feature = "sign")]

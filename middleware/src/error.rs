@@ -25,6 +25,7 @@ struct Inner {
     source: Option<BoxError>,
     retry_after: Option<Duration>,
     scopes: Vec<String>,
+    provider: Option<Box<str>>,
 }
 
 /// The kinds of refusal. Each says what to do about it.
@@ -128,6 +129,31 @@ pub enum Kind {
     ///
     /// Action: the operator looks at the environment, profile or metadata service that the log names.
     NoServiceCredentials,
+    /// Whether the caller's account at a provider is connected, or how its token is renewed, cannot be found out now.
+    ///
+    /// Action: the caller tries again; the operator checks the store of tokens and the way to the provider.
+    UpstreamUnavailable,
+    /// The token service gives this caller no token for this backend.
+    ///
+    /// Action: the operator compares its policy with the subject, audience, resource and scope that are asked for.
+    ExchangeRefused,
+    /// The token service does not know us, or does not let us exchange tokens.
+    ///
+    /// Action: the operator compares our client id, its authentication and its grant types with the registration there.
+    ExchangeClientRefused,
+    /// The token service answered with something else than the token that it was asked for.
+    ///
+    /// Action: the operator looks at the log, and at the token service's address and version.
+    InvalidExchangeAnswer,
+    /// The token service cannot be reached, or cannot serve now.
+    ///
+    /// Action: the caller tries again; the operator checks the way to the token service.
+    ExchangeUnavailable,
+    /// A token or a header cannot be put onto the request to a backend: one is there already, its value is none that a
+    /// header can have, or the address is not https.
+    ///
+    /// Action: the operator looks at the backend's address and headers; the log has the reason.
+    Unattachable,
     /// A handler asked for an identity where no layer establishes one.
     ///
     /// Action: the service's author puts `VerifyIdentity` or `TrustIdentity` around the route.
@@ -139,6 +165,8 @@ impl Kind {
     pub fn is_retryable(self) -> bool {
         match self {
             Self::IssuerUnavailable
+            | Self::UpstreamUnavailable
+            | Self::ExchangeUnavailable
             | Self::StsCannotReachIssuer
             | Self::StsThrottled
             | Self::StsUnavailable => true,
@@ -161,6 +189,10 @@ impl Kind {
             | Self::PolicyTooLarge
             | Self::RegionDisabled
             | Self::NoServiceCredentials
+            | Self::ExchangeRefused
+            | Self::ExchangeClientRefused
+            | Self::InvalidExchangeAnswer
+            | Self::Unattachable
             | Self::NotVerified => false,
         }
     }
@@ -169,7 +201,14 @@ impl Kind {
 impl Error {
     /// `what` is one lower-case clause for the operator, without anything that the caller sent.
     pub(crate) fn new(kind: Kind, what: &'static str) -> Self {
-        Self(Box::new(Inner { kind, what, source: None, retry_after: None, scopes: Vec::new() }))
+        Self(Box::new(Inner {
+            kind,
+            what,
+            source: None,
+            retry_after: None,
+            scopes: Vec::new(),
+            provider: None,
+        }))
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
@@ -184,6 +223,11 @@ impl Error {
 
     pub(crate) fn with_scopes(mut self, scopes: Vec<String>) -> Self {
         self.0.scopes = scopes;
+        self
+    }
+
+    pub(crate) fn with_provider(mut self, provider: &str) -> Self {
+        self.0.provider = Some(provider.into());
         self
     }
 
@@ -205,6 +249,11 @@ impl Error {
     /// The smallest set of scopes that would do; empty unless the kind is [`Kind::InsufficientScope`].
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
+    }
+
+    /// Whose token is missing or cannot be had, as it is configured: for a kind that speaks of a provider.
+    pub fn provider(&self) -> Option<&str> {
+        self.0.provider.as_deref()
     }
 }
 

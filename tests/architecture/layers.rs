@@ -9,9 +9,20 @@ use crate::{
 const LIBRARY: &str = "middleware/src";
 const SERVER: &str = "server/src";
 
-const FOR_LAYERS: May = May::Only(&["proof", "error", "clock", "task", "outgoing", "expression"]);
-const LAYERS_MEET_IN_PROOFS: &str =
-    "a layer knows proof, outgoing, expression, error, clock and task, never another layer";
+const FOR_LAYERS: May = May::Only(&[
+    "proof",
+    "error",
+    "clock",
+    "task",
+    "outgoing",
+    "expression",
+    "fetch",
+    "flight",
+    "refusal",
+    "token_endpoint",
+]);
+const LAYERS_MEET_IN_PROOFS: &str = "a layer knows proof, outgoing, expression, error, clock, task, fetch, flight, refusal and \
+                                     token_endpoint, never another layer";
 
 const IN_THE_LIBRARY: &[Rule] = &[
     Rule {
@@ -23,6 +34,18 @@ const IN_THE_LIBRARY: &[Rule] = &[
         module: "expression",
         may: May::Only(&["proof", "task"]),
         because: "expressions see what is proven, are parsed on a stack of their own, and know no layer",
+    },
+    Rule { module: "fetch", may: May::Only(&["error"]), because: "fetch knows error and no layer" },
+    Rule { module: "refusal", may: May::Only(&["error"]), because: "refusal knows error and no layer" },
+    Rule {
+        module: "flight",
+        may: May::Only(&["clock", "error", "refusal", "task"]),
+        because: "flight knows clock, error, refusal, task and no layer",
+    },
+    Rule {
+        module: "token_endpoint",
+        may: May::Only(&["clock", "fetch"]),
+        because: "token_endpoint knows clock, fetch and no layer",
     },
     layer("identity"),
     layer("tokens"),

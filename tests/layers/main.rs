@@ -15,4 +15,5 @@ mod service;
 mod signing;
 mod sizes;
 mod tls;
+mod tokens;
 mod world;

@@ -2,7 +2,7 @@
 
 mod assume_role;
 mod botocore;
-mod mcp_python;
 mod gate;
+mod mcp_python;
 mod moto;
 mod oidc_provider;

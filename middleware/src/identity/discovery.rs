@@ -1,6 +1,6 @@
 //! Where an issuer keeps its keys (OpenID Connect Discovery, RFC 8414).
 
-use super::{fetch::Fetcher, json};
+use crate::fetch::{Fetcher, json};
 use serde::Deserialize;
 use url::Url;
 

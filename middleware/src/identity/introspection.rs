@@ -1,13 +1,10 @@
 //! Opaque tokens: their issuer is asked (RFC 7662).
 
-use super::{
-    claims::{Demands, Span, unacceptable},
-    fetch::Fetcher,
-    json::object,
-};
+use super::claims::{Demands, Span, unacceptable};
 use crate::{
     clock::Clock,
     error::{Error, Kind},
+    fetch::{Fetcher, json::object},
     proof::Identity,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};

@@ -3,17 +3,19 @@
 use super::{
     claims::Demands,
     discovery,
-    fetch::{Fetcher, Reach},
     introspection::{Introspection, Introspector, TURNS},
     key::Algorithm,
     key_set::LocalKeys,
     remote_keys::{RemoteKeys, Source},
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    fetch::{Fetcher, Reach, is_loopback},
+};
 use serde_json::Value;
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
-use url::{Host, Url};
+use url::Url;
 
 /// An issuer whose tokens are believed, for one audience or several.
 ///
@@ -290,15 +292,6 @@ fn parse(text: &str, what: &str, complain: &mut impl FnMut(String)) -> Option<Ur
             complain(format!("{what} is no address ({error}); write it as https://host/path"));
             None
         }
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

@@ -1,10 +1,10 @@
 //! The keys of one issuer at one time.
 
 use super::{
-    json,
     key::{Algorithm, Key, Unusable},
     problem::ConfigError,
 };
+use crate::fetch::json;
 use arc_swap::ArcSwap;
 use serde::Deserialize;
 use serde_json::Value;

@@ -44,12 +44,10 @@
 mod bearer;
 mod claims;
 mod discovery;
-mod fetch;
 mod future;
 mod handover;
 mod introspection;
 mod issuer;
-mod json;
 mod key;
 mod key_set;
 mod layer;

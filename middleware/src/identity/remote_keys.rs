@@ -3,13 +3,13 @@
 use super::{
     claims::unacceptable,
     discovery,
-    fetch::Fetcher,
     key::{Algorithm, Key},
     key_set::{Choice, KeySet},
 };
 use crate::{
     clock::Clock,
     error::{Error, Kind},
+    fetch::Fetcher,
     task,
 };
 use arc_swap::ArcSwap;

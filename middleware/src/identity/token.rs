@@ -1,6 +1,7 @@
 //! A compact JWS, taken apart.
 
-use super::{json, key::Algorithm};
+use super::key::Algorithm;
+use crate::fetch::json;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::{Map, Value};

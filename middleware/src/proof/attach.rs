@@ -27,10 +27,23 @@ impl ForwardHeaders {
     /// or belong to one connection stay off it whatever is said here.
     #[must_use]
     pub fn and(mut self, name: HeaderName) -> Self {
-        if !never_forwarded(&name) {
+        if !Self::never_allows(&name) {
             self.allowed.insert(name);
         }
         self
+    }
+
+    /// Whether `name` stays off every such list: for a configuration that would rather refuse it than ignore it.
+    ///
+    /// ```
+    /// use countersign::proof::ForwardHeaders;
+    /// use http::{HeaderName, header::{AUTHORIZATION, COOKIE}};
+    ///
+    /// assert!(ForwardHeaders::never_allows(&AUTHORIZATION) && ForwardHeaders::never_allows(&COOKIE));
+    /// assert!(!ForwardHeaders::never_allows(&HeaderName::from_static("x-tenant")));
+    /// ```
+    pub fn never_allows(name: &HeaderName) -> bool {
+        never_forwarded(name)
     }
 
     /// Whether `name` may go along.

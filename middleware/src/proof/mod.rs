@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`Identity`] | `VerifyIdentity` or `TrustIdentity` | [`Authenticated`] |
 //! | [`UpstreamTokens`] | `ResolveTokens` | [`WithTokens`] |
+//! | [`BackendToken`] | `ExchangeToken` | [`WithBackendToken`] |
 //! | [`AwsRole`] | `SelectRole` | [`WithRole`] |
 //! | [`AwsCredentials`] | `AssumeRole` or `ServiceCredentials` | [`WithCredentials`] |
 //!
@@ -55,7 +56,7 @@ pub use self::{
     role_arn::{InvalidRoleArn, RoleArn},
     stages::{
         Attached, Authenticated, NoCaller, Outbound, Proves, Roleless, Stage, Uncredentialed,
-        WithCredentials, WithRole, WithTokens,
+        WithBackendToken, WithCredentials, WithRole, WithTokens,
     },
-    tokens::{UpstreamToken, UpstreamTokens},
+    tokens::{BackendToken, UpstreamToken, UpstreamTokens},
 };

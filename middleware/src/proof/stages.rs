@@ -1,4 +1,4 @@
-use super::{AwsCredentials, AwsRole, Identity, Operation, UpstreamTokens};
+use super::{AwsCredentials, AwsRole, BackendToken, Identity, Operation, UpstreamTokens};
 use crate::clock::Clock;
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ pub trait Stage: sealed::Sealed {
 #[diagnostic::on_unimplemented(
     message = "no layer outside this one establishes `{T}`",
     label = "needs a layer that establishes `{T}` first",
-    note = "order: `VerifyIdentity`, `ResolveTokens`, `SelectRole`, `AssumeRole`, `SignRequest`, then `Transmit`"
+    note = "order: `VerifyIdentity`, `ResolveTokens`, `SelectRole`, `AssumeRole`, `SignRequest`, then `Transmit`",
+    note = "or, for a backend that takes bearer tokens: `ResolveTokens`, `ExchangeToken`, `AttachToken`, then `Transmit`"
 )]
 pub trait Proves<T>: Stage {
     /// What was established.
@@ -87,6 +88,13 @@ pub struct WithTokens<P> {
     tokens: UpstreamTokens,
 }
 
+/// The token that the backend gets is known as well.
+#[derive(Clone, Debug)]
+pub struct WithBackendToken<P> {
+    previous: P,
+    token: BackendToken,
+}
+
 /// The role to act in is known as well. Credentials made before it was are not forwarded.
 #[derive(Clone, Debug)]
 pub struct WithRole<P> {
@@ -137,7 +145,8 @@ macro_rules! stage_constructor {
     };
 }
 
-stage_constructor!(WithTokens, tokens: UpstreamTokens, "`ResolveTokens` will make it");
+stage_constructor!(WithTokens, tokens: UpstreamTokens, "`ResolveTokens` makes it, where that is on");
+stage_constructor!(WithBackendToken, token: BackendToken, "`ExchangeToken` makes it, where that is on");
 stage_constructor!(WithRole, role: AwsRole, "`SelectRole` will make it");
 stage_constructor!(WithCredentials, credentials: AwsCredentials, "`ServiceCredentials` makes it, where that is on");
 
@@ -154,6 +163,7 @@ impl sealed::Sealed for Authenticated {}
 impl sealed::Sealed for NoCaller {}
 impl sealed::Sealed for Attached {}
 impl<P> sealed::Sealed for WithTokens<P> {}
+impl<P> sealed::Sealed for WithBackendToken<P> {}
 impl<P> sealed::Sealed for WithRole<P> {}
 impl<P> sealed::Sealed for WithCredentials<P> {}
 
@@ -187,6 +197,7 @@ impl Stage for Attached {
 impl Outbound for Attached {}
 impl Outbound for NoCaller {}
 impl<P: Outbound> Outbound for WithTokens<P> {}
+impl<P: Outbound> Outbound for WithBackendToken<P> {}
 impl<P: Outbound> Outbound for WithRole<P> {}
 impl<P: Outbound> Outbound for WithCredentials<P> {}
 
@@ -206,6 +217,15 @@ impl<P: Stage> Stage for WithTokens<P> {
     }
     fn upstream_tokens(&self) -> Option<&UpstreamTokens> {
         Some(&self.tokens)
+    }
+}
+
+impl<P: Stage> Stage for WithBackendToken<P> {
+    fn operation(&self) -> Option<&Operation> {
+        self.previous.operation()
+    }
+    fn upstream_tokens(&self) -> Option<&UpstreamTokens> {
+        self.previous.upstream_tokens()
     }
 }
 
@@ -245,6 +265,12 @@ impl<P: Stage> Proves<UpstreamTokens> for WithTokens<P> {
     }
 }
 
+impl<P: Stage> Proves<BackendToken> for WithBackendToken<P> {
+    fn fact(&self) -> &BackendToken {
+        &self.token
+    }
+}
+
 impl<P: Stage> Proves<AwsRole> for WithRole<P> {
     fn fact(&self) -> &AwsRole {
         &self.role
@@ -258,7 +284,8 @@ impl<P: Stage> Proves<AwsCredentials> for WithCredentials<P> {
 }
 
 /// What a stage hands on from the one before. Credentials are missing from the list of `WithRole`: a role that
-/// is selected after they were made is not the one they belong to.
+/// is selected after they were made is not the one they belong to. A backend's token is handed on by none: it is
+/// attached, and that is all.
 macro_rules! forwards {
     ($($stage:ident: $($fact:ty),+;)+) => { $($(
         impl<P: Proves<$fact>> Proves<$fact> for $stage<P> {
@@ -271,6 +298,7 @@ macro_rules! forwards {
 
 forwards! {
     WithTokens: Identity, AwsRole, AwsCredentials;
+    WithBackendToken: Identity, UpstreamTokens;
     WithRole: Identity, UpstreamTokens;
     WithCredentials: Identity, UpstreamTokens, AwsRole;
 }
@@ -327,8 +355,9 @@ mod tests {
         let credentials =
             AwsCredentials::new("ASIA".into(), "aws-secret".into(), Some("session-secret".into()), None);
         let proof = WithCredentials::new(WithTokens::new(alice(), tokens), credentials);
+        let proof = WithBackendToken::new(proof, BackendToken::new("backend-secret".into(), None));
         let printed = format!("{proof:?}");
         assert!(printed.contains("alice") && printed.contains("ASIA"));
-        assert!(!printed.contains("secret\"") && !printed.contains("tkn") && !printed.contains("aws-secret"));
+        assert!(!printed.contains("secret\"") && !printed.contains("tkn") && !printed.contains("-secret"));
     }
 }

@@ -15,10 +15,19 @@ pub struct UpstreamToken {
     claims: Option<Map<String, Value>>,
 }
 
+/// The one token that a backend gets: the fact that `ExchangeToken` establishes.
+#[derive(Clone)]
+pub struct BackendToken(Arc<Issued>);
+
+struct Issued {
+    token: SecretString,
+    expires: Option<SystemTime>,
+}
+
 impl UpstreamTokens {
     #[cfg_attr(
-        not(any(feature = "expression", test)),
-        expect(dead_code, reason = "`ResolveTokens` will make them")
+        not(any(feature = "tokens", test)),
+        allow(dead_code, reason = "`ResolveTokens` makes them, where that is on")
     )]
     pub(crate) fn new(tokens: BTreeMap<String, UpstreamToken>) -> Self {
         Self(Arc::new(tokens))
@@ -36,11 +45,8 @@ impl UpstreamTokens {
 }
 
 impl UpstreamToken {
-    #[cfg_attr(
-        not(any(feature = "expression", test)),
-        expect(dead_code, reason = "`ResolveTokens` will make it")
-    )]
-    pub(crate) fn new(
+    /// What a source of tokens found. It becomes a fact only where `ResolveTokens` asked for it.
+    pub fn new(
         access_token: SecretString,
         id_token: Option<SecretString>,
         expires: Option<SystemTime>,
@@ -49,11 +55,8 @@ impl UpstreamToken {
     }
 
     /// With what the provider said about the caller when they signed in there.
-    #[cfg_attr(
-        not(any(feature = "expression", test)),
-        expect(dead_code, reason = "`ResolveTokens` will keep them")
-    )]
-    pub(crate) fn with_claims(mut self, claims: Map<String, Value>) -> Self {
+    #[must_use]
+    pub fn with_claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = Some(claims);
         self
     }
@@ -79,8 +82,34 @@ impl UpstreamToken {
     }
 }
 
+impl BackendToken {
+    #[cfg_attr(
+        not(any(feature = "exchange", test)),
+        allow(dead_code, reason = "`ExchangeToken` makes it, where that is on")
+    )]
+    pub(crate) fn new(token: SecretString, expires: Option<SystemTime>) -> Self {
+        Self(Arc::new(Issued { token, expires }))
+    }
+
+    /// The token.
+    pub fn token(&self) -> &SecretString {
+        &self.0.token
+    }
+
+    /// When it ends, where its issuer said so.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.0.expires
+    }
+}
+
 impl fmt::Debug for UpstreamToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UpstreamToken").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BackendToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackendToken").field("expires", &self.0.expires).finish_non_exhaustive()
     }
 }

@@ -39,7 +39,12 @@ pub(crate) struct Rewritable(pub(crate) Answer);
 /// Refusals that the caller can do nothing about without the operator, who finds the reason by its id.
 fn needs_the_operator(error: &(dyn StdError + 'static)) -> bool {
     let kind = error.downcast_ref::<Error>().map(Error::kind);
-    matches!(kind, Some(Kind::NoRole | Kind::RuleFailed | Kind::RoleRefused | Kind::ClaimRejected))
+    matches!(
+        kind,
+        Some(
+            Kind::NoRole | Kind::RuleFailed | Kind::RoleRefused | Kind::ClaimRejected | Kind::ExchangeRefused
+        )
+    )
 }
 
 impl Answer {
@@ -135,6 +140,16 @@ impl Answer {
             Kind::UpstreamTokenMissing => {
                 Self::plain(StatusCode::FORBIDDEN, "an account that this needs is not connected yet")
             }
+            Kind::UpstreamUnavailable => {
+                Self::busy("whether your account is connected cannot be found out right now; try again")
+            }
+            Kind::ExchangeRefused => {
+                Self::plain(StatusCode::FORBIDDEN, "the token service gives you no token for this")
+            }
+            Kind::InvalidExchangeAnswer => {
+                Self::plain(StatusCode::BAD_GATEWAY, "the token service does not answer as it should")
+            }
+            Kind::ExchangeUnavailable => Self::busy("a token for this cannot be had right now; try again"),
             Kind::RoleRefused => Self::plain(
                 StatusCode::FORBIDDEN,
                 "AWS does not let you act in the role that is meant for this",
@@ -154,6 +169,8 @@ impl Answer {
             | Kind::PolicyTooLarge
             | Kind::RegionDisabled
             | Kind::NoServiceCredentials
+            | Kind::ExchangeClientRefused
+            | Kind::Unattachable
             | Kind::Unsignable
             | Kind::NotVerified => {
                 Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here")

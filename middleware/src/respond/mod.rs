@@ -18,6 +18,9 @@
 //! | [`Kind::NoRole`], [`Kind::RuleFailed`], [`Kind::RoleRefused`], [`Kind::ClaimRejected`] | 403 | |
 //! | [`Kind::IdentityTokenRejected`] | 502 | |
 //! | [`Kind::StsCannotReachIssuer`], [`Kind::StsThrottled`], [`Kind::StsUnavailable`] | 503, `Retry-After` | |
+//! | [`Kind::UpstreamTokenMissing`], [`Kind::ExchangeRefused`] | 403 | |
+//! | [`Kind::InvalidExchangeAnswer`] | 502 | |
+//! | [`Kind::UpstreamUnavailable`], [`Kind::ExchangeUnavailable`] | 503, `Retry-After` | |
 //! | every other kind, any other error | 500 | |
 //!
 //! ```
@@ -54,6 +57,11 @@
 //! [`Kind::StsCannotReachIssuer`]: crate::Kind::StsCannotReachIssuer
 //! [`Kind::StsThrottled`]: crate::Kind::StsThrottled
 //! [`Kind::StsUnavailable`]: crate::Kind::StsUnavailable
+//! [`Kind::UpstreamTokenMissing`]: crate::Kind::UpstreamTokenMissing
+//! [`Kind::ExchangeRefused`]: crate::Kind::ExchangeRefused
+//! [`Kind::InvalidExchangeAnswer`]: crate::Kind::InvalidExchangeAnswer
+//! [`Kind::UpstreamUnavailable`]: crate::Kind::UpstreamUnavailable
+//! [`Kind::ExchangeUnavailable`]: crate::Kind::ExchangeUnavailable
 
 mod answer;
 mod future;

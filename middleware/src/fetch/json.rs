@@ -7,7 +7,7 @@ use std::str;
 ///
 /// Left to itself, serde also takes a list for a struct, its members in the order of the fields, and does not look
 /// into strings that it skips, whatever bytes they hold.
-pub(super) fn object<'t, T: Deserialize<'t>>(text: &'t [u8]) -> serde_json::Result<T> {
+pub(crate) fn object<'t, T: Deserialize<'t>>(text: &'t [u8]) -> serde_json::Result<T> {
     let text = str::from_utf8(text).map_err(Error::custom)?;
     if text.trim_start().starts_with('{') {
         serde_json::from_str(text)

@@ -1,4 +1,9 @@
-//! Fetching an issuer's documents, without trusting them to be small, quick or where they say they are.
+//! Asking other servers for documents and tokens, without trusting their answers to be small, quick or where they say
+//! they are.
+
+pub(crate) mod json;
+#[cfg(any(feature = "exchange", feature = "tokens"))]
+pub(crate) mod jwt;
 
 use crate::error::chain;
 use bytes::Bytes;
@@ -38,30 +43,39 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a fetch may go besides public addresses over https.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     /// Plain http, and only to this machine.
-    pub(super) loopback: bool,
+    pub(crate) loopback: bool,
     /// Addresses of private networks.
-    pub(super) private: bool,
+    pub(crate) private: bool,
 }
 
-/// A client for one issuer.
+/// A client for the servers of one party.
 #[derive(Clone, Debug)]
-pub(super) struct Fetcher {
+pub(crate) struct Fetcher {
     client: Client<HttpsConnector<HttpConnector<Guarded>>, Full<Bytes>>,
     reach: Reach,
 }
 
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Unanswered {
+    /// For the operator's log.
+    pub(crate) what: String,
+    /// Nothing of the request was sent. Where this is `false`, nobody knows what became of it.
+    pub(crate) unsent: bool,
+}
+
 /// Resolves names, and drops the addresses that are out of reach.
 #[derive(Clone, Debug)]
-pub(super) struct Guarded {
+struct Guarded {
     resolver: GaiResolver,
     reach: Reach,
 }
 
 impl Fetcher {
     /// `authorities` is a PEM bundle to trust instead of the system's.
-    pub(super) fn new(reach: Reach, authorities: Option<&[u8]>) -> Result<Self, String> {
+    pub(crate) fn new(reach: Reach, authorities: Option<&[u8]>) -> Result<Self, String> {
         let roots = match authorities {
             Some(bundle) => bundled_roots(bundle)?,
             None => system_roots(),
@@ -92,53 +106,59 @@ impl Fetcher {
     }
 
     /// Gets a JSON document; with it how long it may be kept, where the answer says so.
-    pub(super) async fn document(&self, url: &Url) -> Result<(Bytes, Option<Duration>), String> {
+    pub(crate) async fn document(&self, url: &Url) -> Result<(Bytes, Option<Duration>), String> {
         let request = Request::builder()
             .method(Method::GET)
             .uri(url.as_str())
             .header(header::ACCEPT, "application/json, application/jwk-set+json")
             .body(Full::default())
             .map_err(|error| error.to_string())?;
-        let response = self.send(url, request).await?;
+        let response = successful(self.answer(url, request).await)?;
         Ok((response.body().clone(), max_age(&response)))
     }
 
-    /// Posts a form.
-    pub(super) async fn post(&self, url: &Url, request: Request<Full<Bytes>>) -> Result<Bytes, String> {
-        self.send(url, request).await.map(Response::into_body)
+    /// Posts a form, to which there is but one good answer.
+    pub(crate) async fn post(&self, url: &Url, request: Request<Full<Bytes>>) -> Result<Bytes, String> {
+        successful(self.answer(url, request).await).map(Response::into_body)
     }
 
-    async fn send(&self, url: &Url, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
-        self.reach.check(url)?;
+    /// The answer to `request`, whatever its status.
+    pub(crate) async fn answer(
+        &self,
+        url: &Url,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, Unanswered> {
+        self.reach.check(url).map_err(|what| Unanswered { what, unsent: true })?;
         match tokio::time::timeout(TIMEOUT, self.exchange(request)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(format!("no complete answer within {} s", TIMEOUT.as_secs())),
+            Err(_) => {
+                let what = format!("no complete answer within {} s", TIMEOUT.as_secs());
+                Err(Unanswered { what, unsent: false })
+            }
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
-        let response = self.client.request(request).await.map_err(|error| chain(&error))?;
-        let status = response.status();
-        if status.is_redirection() {
-            return Err(format!("answered {status}: redirects are not followed, name the final address"));
-        }
-        if !status.is_success() {
-            return Err(format!("answered {status}"));
-        }
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Unanswered> {
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| Unanswered { what: chain(&error), unsent: error.is_connect() })?;
         let (parts, body) = response.into_parts();
-        match Limited::new(body, MAX_DOCUMENT).collect().await {
-            Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
+        let what = match Limited::new(body, MAX_DOCUMENT).collect().await {
+            Ok(body) => return Ok(Response::from_parts(parts, body.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => {
-                Err(format!("answered more than {MAX_DOCUMENT} bytes"))
+                format!("answered more than {MAX_DOCUMENT} bytes")
             }
-            Err(error) => Err(chain(&*error)),
-        }
+            Err(error) => chain(&*error),
+        };
+        Err(Unanswered { what, unsent: false })
     }
 }
 
 impl Reach {
     /// Judges a URL by what it says. Names are judged again by what they resolve to.
-    pub(super) fn check(self, url: &Url) -> Result<(), String> {
+    pub(crate) fn check(self, url: &Url) -> Result<(), String> {
         let address = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
@@ -184,6 +204,25 @@ impl Service<Name> for Guarded {
             Ok(reachable.into_iter())
         })
     }
+}
+
+/// Whether an address names this machine, which only whoever configures it may do.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+fn successful(answer: Result<Response<Bytes>, Unanswered>) -> Result<Response<Bytes>, String> {
+    let response = answer.map_err(|unanswered| unanswered.what)?;
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(format!("answered {status}: redirects are not followed, name the final address"));
+    }
+    if status.is_success() { Ok(response) } else { Err(format!("answered {status}")) }
 }
 
 /// `max-age` of `Cache-Control`.
