@@ -33,7 +33,8 @@ enum Reason {
 /// The functions and operators that there are: those of CEL's standard, and `matches` with patterns made before.
 pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::stdlib().with_optional_support(false);
-    // Were it declared already, no pattern would be accepted, and each expression with one refused when it is tried.
+    // Were it declared already, no pattern would be accepted, and each expression with one refused when it is
+    // tried.
     let declared = pattern::declare(&mut environment);
     debug_assert!(declared.is_ok());
     Arc::new(environment)

@@ -48,7 +48,8 @@ pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
     environment.add_member_overload("matches", "string_matches_pattern", STRING_TYPE, vec![pattern], matches)
 }
 
-/// What the second argument of `matches` is called in a tree: by its source, so that equal names mean equal patterns.
+/// What the second argument of `matches` is called in a tree: by its source, so that equal names mean equal
+/// patterns.
 fn name_of(source: &str) -> String {
     format!("{NAME} {source}")
 }

@@ -32,8 +32,8 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Parses and tries `source` on a stack that is large enough for all that [`levels`] lets pass. What comes of it
-    /// is at most [`levels::LEVELS`] deep, which any stack has room for.
+    /// Parses and tries `source` on a stack that is large enough for all that [`levels`] lets pass. What comes
+    /// of it is at most [`levels::LEVELS`] deep, which any stack has room for.
     pub(super) fn compile(source: &str, wanted: Wanted) -> Result<Self, InvalidExpression> {
         levels::check(source)?;
         on_large_stack(|| compile(source, wanted)).unwrap_or_else(|error| {

@@ -1,5 +1,6 @@
-//! Names for what expressions do most, so that one look-up does it: `claims.email` becomes a single name, and so do
-//! `has(claims.email)` and what `'admins' in claims.groups` searches. They have a form that nobody can write.
+//! Names for what expressions do most, so that one look-up does it: `claims.email` becomes a single name, and
+//! so do `has(claims.email)` and what `'admins' in claims.groups` searches. They have a form that nobody can
+//! write.
 //!
 //! This is the last change to a tree. It alters no answer, only what an answer costs.
 
@@ -66,8 +67,8 @@ fn of_field(tree: &Expr) -> Option<Expr> {
     matches!(root(name), Some(Root::Fields(_))).then(|| Expr::Ident(format!("{name}.{field}")))
 }
 
-/// `has(claims.groups) && 'admins' in claims.groups`, as `in` was rewritten. What is searched for must be written out,
-/// since it would not be looked at for want of the claim.
+/// `has(claims.groups) && 'admins' in claims.groups`, as `in` was rewritten. What is searched for must be
+/// written out, since it would not be looked at for want of the claim.
 fn searched(tree: &Expr) -> Option<Expr> {
     let [test, search] = operands(tree, operators::LOGICAL_AND)? else { return None };
     let [one @ IdedExpr { expr: Expr::Literal(_), .. }, whole] = operands(&search.expr, operators::IN)?
@@ -96,8 +97,8 @@ fn single_claim(tree: &IdedExpr) -> Option<&str> {
     }
 }
 
-/// A chain of names is looked up as a whole, so what it begins with must not become a name, nor another one. What is inside
-/// of that may change.
+/// A chain of names is looked up as a whole, so what it begins with must not become a name, nor another one.
+/// What is inside of that may change.
 fn below_names(select: &mut SelectExpr) -> Vec<&mut IdedExpr> {
     let mut next = &mut *select.operand;
     loop {

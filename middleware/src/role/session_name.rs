@@ -5,10 +5,10 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 /// How sessions are called, and so what CloudTrail shows: a text with places for claims in it.
 ///
-/// A place is `{sub}`, `{claims.NAME}` or, for a claim inside a claim, `{claims.NAME.NAME}`. AWS allows letters, digits
-/// and `_+=,.@-`, 2 to 64 of them. Where something else had to be replaced or cut away, the name ends in `-` and
-/// sixteen characters that belong to this issuer and subject alone, so that distinct people stay distinct; nobody can
-/// choose a claim such that they pass for somebody else.
+/// A place is `{sub}`, `{claims.NAME}` or, for a claim inside a claim, `{claims.NAME.NAME}`. AWS allows
+/// letters, digits and `_+=,.@-`, 2 to 64 of them. Where something else had to be replaced or cut away, the
+/// name ends in `-` and sixteen characters that belong to this issuer and subject alone, so that distinct
+/// people stay distinct; nobody can choose a claim such that they pass for somebody else.
 ///
 /// ```
 /// use countersign::{expression::Supposed, role::SessionName};
@@ -70,8 +70,8 @@ impl SessionName {
     ///
     /// # Errors
     ///
-    /// When the caller lacks a claim that the template asks for, or the template is strict and the name not valid as
-    /// it is.
+    /// When the caller lacks a claim that the template asks for, or the template is strict and the name not
+    /// valid as it is.
     pub fn name(&self, facts: &Facts<'_>) -> Result<String, NamelessSession> {
         let wanted = self.fill(facts)?;
         let fits = (2..=LONGEST).contains(&wanted.len()) && wanted.chars().all(is_allowed);
