@@ -10,6 +10,7 @@
 mod credentials;
 mod identity;
 mod log;
+mod role;
 mod service;
 mod signing;
 mod tls;

@@ -16,6 +16,8 @@ fn order_is_a_type_and_proofs_cannot_be_forged() {
     programs.compile_fail("ui/order/no_identity.rs");
     programs.compile_fail("ui/order/no_role.rs");
     programs.compile_fail("ui/order/not_attached.rs");
+    programs.compile_fail("ui/order/role_after_credentials.rs");
+    programs.compile_fail("ui/order/role_for_nobody.rs");
     programs.compile_fail("ui/forgery/own_proof.rs");
     programs.compile_fail("ui/forgery/own_fact.rs");
     programs.compile_fail("ui/forgery/moved_proof.rs");

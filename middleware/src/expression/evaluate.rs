@@ -1,4 +1,8 @@
-use super::{facts::Facts, pattern, pattern::Pattern};
+use super::{
+    facts::Facts,
+    pattern::{self, Pattern},
+    shortcuts::{self, Shortcut},
+};
 use cel::{
     Context, Env, ExecutionError, IdedExpr,
     common::{
@@ -29,7 +33,8 @@ enum Reason {
 /// The functions and operators that there are: those of CEL's standard, and `matches` with patterns made before.
 pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::stdlib().with_optional_support(false);
-    // Were it declared already, no pattern would be accepted, and each expression with one refused when it is tried.
+    // Were it declared already, no pattern would be accepted, and each expression with one refused when it is
+    // tried.
     let declared = pattern::declare(&mut environment);
     debug_assert!(declared.is_ok());
     Arc::new(environment)
@@ -70,12 +75,10 @@ impl VariableResolver for Names<'_, '_> {
             "tool.read_only" => truth(tool.is_none_or(|tool| tool.is_read_only())),
             "tool.destructive" => truth(tool.is_some_and(|tool| tool.is_destructive())),
             "request.method" => text(self.facts.method()),
-            _ => match name.strip_prefix("claims.") {
-                // A claim that has a dot in its name is another than the member of a claim.
-                Some(claim) if !claim.contains('.') => {
-                    self.facts.claims.find(claim).map(|v| CowVal::Borrowed(v))
-                }
-                Some(_) => None,
+            _ => match shortcuts::meaning(name) {
+                Some((Shortcut::Claim, claim)) => self.facts.claims.find(claim).map(CowVal::Borrowed),
+                Some((Shortcut::Has, claim)) => truth(self.facts.claims.all().contains_key(claim)),
+                Some((Shortcut::Searched, claim)) => Some(self.facts.claims.searched(claim)),
                 None => pattern::named(name, self.patterns).map(|pattern| CowVal::Borrowed(pattern)),
             },
         }
@@ -98,6 +101,9 @@ impl From<ExecutionError> for EvaluationError {
         #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is open")]
         Self(match error {
             ExecutionError::NoSuchKey(_) => Reason::MissingKey,
+            ExecutionError::UndeclaredReference(name) if shortcuts::meaning(&name).is_some() => {
+                Reason::MissingKey
+            }
             ExecutionError::NoSuchOverload(overload) => {
                 let types = overload.argument_types().join(", ");
                 Reason::Overload(format!("`{}` does not go with ({types})", readable(overload.function())))

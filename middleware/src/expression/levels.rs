@@ -1,9 +1,9 @@
 //! How deeply a text is nested, before anybody parses it.
 //!
 //! The parser recurses for each bracket and each link of a chain (`1+1+…`), and on a stack that is too small it
-//! aborts the process. So a text whose parse could go deeper than [`LEVELS`] is refused from its tokens alone. That
-//! takes reading tokens exactly as the parser does: what cannot be read, such as a string without an end, is refused
-//! too, since the parser would skip a character and go on inside.
+//! aborts the process. So a text whose parse could go deeper than [`LEVELS`] is refused from its tokens alone.
+//! That takes reading tokens exactly as the parser does: what cannot be read, such as a string without an end,
+//! is refused too, since the parser would skip a character and go on inside.
 
 use super::invalid::InvalidExpression;
 use std::{iter::Peekable, str::Chars};

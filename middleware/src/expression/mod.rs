@@ -11,8 +11,9 @@
 //! ```
 //!
 //! [`Facts`] lists the names that an expression may use. Everything else is refused when it is compiled, with its
-//! place marked: unknown names and functions, more than 1 KiB, more than 32 levels, a loop inside or over a loop, a
-//! pattern for `matches()` that is not written out, and what cannot answer on any claims because the types are wrong.
+//! place marked: unknown names and functions, more than 1 KiB, more than 32 levels, a loop inside or over a
+//! loop, a pattern for `matches()` that is not written out, and what cannot answer on any claims because the
+//! types are wrong.
 //!
 //! A claim that is missing is an error of the evaluation, so ask `has(claims.team)` first. Only behind `in` does a
 //! missing claim count as empty: `"admins" in claims.groups` is false for somebody without groups. An expression
@@ -28,6 +29,7 @@ mod names;
 mod pattern;
 mod program;
 mod rewrite;
+mod shortcuts;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -106,8 +108,8 @@ impl Expression {
         self.0.source()
     }
 
-    /// What it looks at: `claims.email`, `actor`, `tool.read_only`, `upstream.github.claims.login`; only `claims` or
-    /// `upstream.github` where it searches through all of them.
+    /// What it looks at: `claims.email`, `actor`, `tool.read_only`, `upstream.github.claims.login`; only
+    /// `claims` or `upstream.github` where it searches through all of them.
     pub fn references(&self) -> &BTreeSet<String> {
         self.0.references()
     }

@@ -48,11 +48,13 @@ pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
     environment.add_member_overload("matches", "string_matches_pattern", STRING_TYPE, vec![pattern], matches)
 }
 
-/// What the second argument of `matches` is called in a tree: by its source, so that equal names mean equal patterns.
+/// What the second argument of `matches` is called in a tree: by its source, so that equal names mean equal
+/// patterns.
 fn name_of(source: &str) -> String {
     format!("{NAME} {source}")
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the interpreter passes arguments so")]
 fn matches<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let mut arguments = arguments.iter().map(|argument| argument.as_ref());
     let text = arguments.next().and_then(|text| text.downcast_ref::<CelString>());

@@ -6,6 +6,7 @@ use super::{
     levels,
     pattern::Pattern,
     rewrite::rewrite,
+    shortcuts,
     tree::{depth, forget_places},
     trial::{self, Wanted},
 };
@@ -31,8 +32,8 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Parses and tries `source` on a stack that is large enough for all that [`levels`] lets pass. What comes of it
-    /// is at most [`levels::LEVELS`] deep, which any stack has room for.
+    /// Parses and tries `source` on a stack that is large enough for all that [`levels`] lets pass. What comes
+    /// of it is at most [`levels::LEVELS`] deep, which any stack has room for.
     pub(super) fn compile(source: &str, wanted: Wanted) -> Result<Self, InvalidExpression> {
         levels::check(source)?;
         on_large_stack(|| compile(source, wanted)).unwrap_or_else(|error| {
@@ -80,6 +81,7 @@ fn compile(source: &str, wanted: Wanted) -> Result<Program, InvalidExpression> {
         return Err(InvalidExpression::new(source, 0, what));
     }
     trial::run(&tree, &patterns, wanted).map_err(placed)?;
+    shortcuts::take(&mut tree);
     forget_places(&mut tree);
     let constant = if references.is_empty() { constant(&tree, &patterns) } else { None };
     Ok(Program { source: source.to_owned(), tree, patterns, references, constant })
@@ -93,7 +95,7 @@ fn constant(tree: &IdedExpr, patterns: &[Pattern]) -> Option<bool> {
     evaluate(tree, patterns, &facts, truth).ok().flatten()
 }
 
-/// The first complaint of the parser, without its drawing.
+/// The parser's first complaint.
 fn syntax_error(source: &str, errors: &ParseErrors) -> InvalidExpression {
     let Some(error) = errors.errors.first() else {
         return InvalidExpression::new(source, 0, "it is no expression");
@@ -102,8 +104,18 @@ fn syntax_error(source: &str, errors: &ParseErrors) -> InvalidExpression {
         (usize::try_from(error.pos.0).unwrap_or(1), usize::try_from(error.pos.1).unwrap_or(1));
     let before = source.split_inclusive('\n').take(line.saturating_sub(1));
     let at = before.map(|line| line.chars().count()).sum::<usize>() + column.saturating_sub(1);
-    let what = error.msg.lines().next().unwrap_or_default().trim_start_matches("Syntax error: ");
-    InvalidExpression::new(source, at, format!("it is no expression: {what}"))
+    InvalidExpression::new(source, at, plainly(&error.msg))
+}
+
+/// The parser also lists what it would have expected, which is half of the grammar.
+fn plainly(message: &str) -> String {
+    let (what, _) = message.split_once(" expecting ").unwrap_or((message, ""));
+    let token = what.split_once(" input '").map(|(_, token)| token.trim_end_matches('\''));
+    match token {
+        Some("<EOF>") => "it ends too early".to_owned(),
+        Some(token) => format!("`{token}` is not expected here"),
+        None => format!("it is no expression: {}", what.lines().next().unwrap_or_default()),
+    }
 }
 
 impl PartialEq for Program {

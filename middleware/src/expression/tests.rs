@@ -1,7 +1,6 @@
 use super::*;
 use crate::proof::{Operation, Tool};
 use serde_json::{Value, json};
-use std::thread;
 
 fn caller(claims: Value) -> Supposed {
     let mut all = json!({"iss": "https://i", "sub": "alice"});
@@ -28,7 +27,7 @@ fn everything_that_is_proven_can_be_looked_at() {
     let alice = caller(json!({
         "groups": ["admins", "staff"], "email": "alice@example.com", "level": 3, "score": 0.5, "big": u64::MAX,
         "active": true, "nothing": null, "realm": {"roles": ["r1"], "a.b": 1}, "https://e.example/groups": ["g"],
-        "realm.roles": ["other"], "act": {"sub": "agent", "iss": "https://a", "act": {"sub": "host"}},
+        "realm.roles": ["other"], "mixed": [7, null, ["x"]], "act": {"sub": "agent", "iss": "https://a", "act": {"sub": "host"}},
     }))
     .about(Operation::on("warehouse").calling(Tool::named("query").read_only()))
     .with_upstream([("github".to_owned(), github)])
@@ -50,6 +49,8 @@ fn everything_that_is_proven_can_be_looked_at() {
         "backend.name == 'warehouse' && tool.name == 'query' && tool.read_only && !tool.destructive && has(tool.name)",
         "request.method == 'GET' && type(claims.level) == int && string(claims.level) == '3'",
         "claims.groups.filter(g, g != 'staff') == ['admins'] && claims.groups.map(g, size(g)) == [6, 5]",
+        "'admins' in claims.groups && 7 in claims.mixed && 7.0 in claims.mixed && ['x'] in claims.mixed && !('y' in claims.mixed)",
+        "'roles' in claims.realm && claims.groups[0] == 'admins' && claims['realm'].roles[0] == 'r1' && [claims.level][0] == 3",
         "claims.level > 5 ? tool.destructive : tool.read_only",
         "claims.groups.exists(g, g in claims.groups) && claims[request.method == 'GET' ? 'active' : 'x']",
         "('ü' + claims.email).matches(r'^ü\\w+@')",
@@ -166,16 +167,10 @@ fn mistakes_are_found_when_it_is_compiled() {
         ),
         ("claims.x{a: 1} == 1", "there are no messages here (line 1, column 9)"),
         ("claims.?x == 1", "it is no expression: unsupported syntax '.?' (line 1, column 7)"),
-        (
-            "'ü' == claims.x claims.y",
-            "it is no expression: extraneous input 'claims' expecting <EOF> (line 1, column 17)",
-        ),
-        ("claims.a ==", "it is no expression: mismatched input '<EOF>'"),
-        ("", "it is no expression: mismatched input '<EOF>'"),
-        (
-            "claims.a claims.b",
-            "it is no expression: extraneous input 'claims' expecting <EOF> (line 1, column 10)",
-        ),
+        ("'ü' == claims.x claims.y", "`claims` is not expected here (line 1, column 17)"),
+        ("claims.a ==", "it ends too early (line 1"),
+        ("", "it ends too early (line 1"),
+        ("claims.a claims.b", "`claims` is not expected here (line 1, column 10)"),
     ] {
         let refused = refused(source);
         assert!(refused.starts_with(problem), "{source}: {refused}");
@@ -192,7 +187,7 @@ fn what_can_answer_on_no_claims_is_found_when_it_is_compiled() {
         ("tool.name > 3", "`>` does not go with (string, int)"),
         ("claims.a == 1 && tool.name + 1 == 2", "`add` does not go with values of these types"),
         ("claims.level + 'a' > 3", "`>` does not go with (string, int)"),
-        ("!tool.name", "`!` does not go with (string)"),
+        ("!tool.name", "it says string where bool is expected (line 1, column 6)"),
         ("tool.read_only.startsWith('a')", "`startsWith` does not go with (bool, string)"),
         ("has(tool.name.x)", "`.` does not go with"),
         ("'a' in tool.name", "`in` does not go with (string, string)"),
@@ -212,58 +207,6 @@ fn what_can_answer_on_no_claims_is_found_when_it_is_compiled() {
     ] {
         assert_eq!(refused(source), "accepted", "{source}");
     }
-}
-
-/// In a build without optimisation the parser alone would need megabytes for each of these.
-#[test]
-fn nothing_that_is_written_overflows_the_stack() {
-    let hostile: Vec<String> = [
-        ("1+", "1", ""),
-        ("(", "1", ")"),
-        ("[", "1", "]"),
-        ("{1:", "1", "}"),
-        ("!", "true", ""),
-        ("-", "1", ""),
-        ("- ", "1", ""),
-        ("a.b(", "1", ")"),
-        ("size(", "1", ")"),
-        ("true?1:", "1", ""),
-        ("true&&", "true", ""),
-        ("claims.a||", "true", ""),
-        ("1<", "1", ""),
-        ("claims.x[", "1", "]"),
-        ("claims.x.map(x,", "x", ")"),
-        ("", "claims", ".a"),
-        ("", "claims", "[0]"),
-        ("", "claims.a", ".size()"),
-        ("'", "", ""),
-        ("((", "1", ")"),
-        ("//", "", ""),
-    ]
-    .into_iter()
-    .flat_map(|(before, middle, after)| {
-        [20, 33, 60, 100, 340, 5000].map(|n| before.repeat(n) + middle + &after.repeat(n))
-    })
-    .collect();
-    let small = thread::Builder::new().stack_size(256 * 1024);
-    let accepted = small.spawn(move || {
-        hostile.iter().map(|source| Expression::compile(source).is_ok()).filter(|accepted| *accepted).count()
-    });
-    assert!(accepted.unwrap().join().unwrap() > 0);
-}
-
-/// The deepest that is accepted, where the least room is: what a worker thread of tokio has.
-#[test]
-fn what_is_accepted_is_evaluated_on_any_stack() {
-    let deepest = (1..40)
-        .rev()
-        .map(|n| "1+".repeat(n) + "1 == 32 || claims.a")
-        .find_map(|source| Expression::compile(&source).ok())
-        .unwrap();
-    assert!(deepest.source().len() > 60, "{deepest}");
-    let worker = thread::Builder::new().stack_size(2 * 1024 * 1024);
-    let said = worker.spawn(move || deepest.is_true(&caller(json!({"a": true})).facts()));
-    assert!(said.unwrap().join().unwrap().is_ok());
 }
 
 #[test]

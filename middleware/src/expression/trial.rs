@@ -2,8 +2,8 @@
 //!
 //! What a claim looks like is not known, so each may be a text, a number, a truth, a list or a map. An expression
 //! passes if *some* claims make it answer, or make it miss something; what fails on all of them, by the types of
-//! its own constants, is refused. Each operand of `&&`, `||`, `!` and `?:` is tried alone as well, since the others
-//! may hide it.
+//! its own constants, is refused. Each operand of `&&`, `||`, `!` and `?:` is tried alone as well, since the
+//! others may hide it.
 
 use super::{
     check::Problem,

@@ -56,6 +56,67 @@ impl<'a> Claims<'a> {
     }
 }
 
+impl Claims<'_> {
+    /// What is behind `in`: nothing if the claim is absent, and a list as it is, since nobody keeps it.
+    pub(super) fn searched(&self, name: &str) -> CowVal<'_, '_> {
+        match self.all.get(name) {
+            None => CowVal::owned(Searched(&[])),
+            Some(Value::Array(values)) => CowVal::owned(Searched(values)),
+            Some(_) => self.find(name).map_or_else(|| CowVal::owned(Searched(&[])), CowVal::Borrowed),
+        }
+    }
+}
+
+/// A list that is only searched, and so never converted.
+#[derive(Clone)]
+struct Searched<'a>(&'a [Value]);
+
+impl Val for Searched<'_> {
+    fn get_type(&self) -> &Type {
+        Self::cel_type()
+    }
+
+    fn cel_type() -> &'static Type {
+        CelList::cel_type()
+    }
+
+    fn as_container(&self) -> Option<&dyn Container> {
+        Some(self)
+    }
+
+    fn clone_as_boxed<'v>(&self) -> Boxed<'v>
+    where
+        Self: 'v,
+    {
+        Box::new(self.clone())
+    }
+}
+
+impl Container for Searched<'_> {
+    fn contains(&self, wanted: &dyn Val) -> Result<bool, ExecutionError> {
+        Ok(match wanted.downcast_ref::<CelString>() {
+            Some(wanted) => self.0.iter().any(|value| value.as_str() == Some(wanted.inner())),
+            None => self.0.iter().any(|value| value_of(value).equals(wanted)),
+        })
+    }
+}
+
+impl fmt::Debug for Searched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Searched").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Claims<'_> {
+    /// Link by link: who looks at thousands of claims would otherwise need a stack as deep.
+    fn drop(&mut self) {
+        let mut next = self.first.take();
+        while let Some(mut converted) = next {
+            next = converted.next.take();
+        }
+    }
+}
+
 impl Val for Claims<'_> {
     fn get_type(&self) -> &Type {
         Self::cel_type()
@@ -86,7 +147,7 @@ impl Val for Claims<'_> {
 
 impl Container for Claims<'_> {
     fn contains(&self, key: &dyn Val) -> Result<bool, ExecutionError> {
-        Ok(self.all.contains_key(name_of(key)?))
+        Ok(name_of(key)?.is_some_and(|name| self.all.contains_key(name)))
     }
 }
 
@@ -95,20 +156,18 @@ impl Indexer for Claims<'_> {
     where
         Self: 'v,
     {
-        let name = name_of(key)?;
-        self.find(name).map(|value| CowVal::Borrowed(value)).ok_or_else(|| ExecutionError::no_such_key(name))
+        let found = name_of(key)?.and_then(|name| self.find(name));
+        found.map(CowVal::Borrowed).ok_or_else(|| ExecutionError::no_such_key("claim"))
     }
 
     fn steal<'v>(self: Box<Self>, key: &dyn Val) -> Result<Boxed<'v>, ExecutionError>
     where
         Self: 'v,
     {
-        let name = name_of(key)?;
-        self.all
-            .get(name)
-            .map(value_of)
-            .map(|value| value as _)
-            .ok_or_else(|| ExecutionError::no_such_key(name))
+        match name_of(key)?.and_then(|name| self.all.get(name)) {
+            Some(value) => Ok(value_of(value)),
+            None => Err(ExecutionError::no_such_key("claim")),
+        }
     }
 }
 
@@ -167,9 +226,17 @@ fn entry<'a>(name: &'a str, value: Boxed<'a>) -> (CelMapKey<'a>, Boxed<'a>) {
     (CelMapKey::String(CelString::from(name)), value)
 }
 
-fn name_of(key: &dyn Val) -> Result<&str, ExecutionError> {
-    key.downcast_ref::<CelString>().map(|name| name.inner()).ok_or_else(|| ExecutionError::UnexpectedType {
-        got: key.get_type().name().to_owned(),
-        want: "string".to_owned(),
-    })
+/// `None` for what could be a key of another map, and is none of this one.
+fn name_of(key: &dyn Val) -> Result<Option<&str>, ExecutionError> {
+    if let Some(name) = key.downcast_ref::<CelString>() {
+        return Ok(Some(name.inner()));
+    }
+    let number = key.downcast_ref::<CelInt>().is_some()
+        || key.downcast_ref::<CelUInt>().is_some()
+        || key.downcast_ref::<CelDouble>().is_some();
+    if number || key.downcast_ref::<CelBool>().is_some() {
+        return Ok(None);
+    }
+    let got = key.get_type().name().to_owned();
+    Err(ExecutionError::UnexpectedType { got, want: "map key".to_owned() })
 }

@@ -1,8 +1,8 @@
 //! Which IAM role a caller acts in.
 //!
-//! [`SelectRole`] asks [`Roles`]: rules in their order, each a condition and a role. The first whose condition is true
-//! wins; where none is, there may be a fallback, or the caller is refused. A rule that cannot be decided refuses as well,
-//! and never passes on to the next one, unless it says [so](Rule::skip_on_error).
+//! [`SelectRole`] asks [`Roles`]: rules in their order, each a condition and a role. The first whose condition
+//! is true wins; where none is, there may be a fallback, or the caller is refused. A rule that cannot be
+//! decided refuses as well, and never passes on to the next one, unless it says [so](Rule::skip_on_error).
 //!
 //! ```
 //! use bytes::Bytes;

@@ -163,10 +163,10 @@ impl RolesBuilder {
         self
     }
 
-    /// Asks the rules twice where somebody acts for the caller: about the caller, and about the actor, with what the
-    /// token says of the actor as `claims`. Unless both get the same role, the call is refused: roles have no order, so
-    /// nobody can tell the lesser of two. A rule whose expression looks at `actor` and at `claims` names both
-    /// together, and is asked once.
+    /// Asks the rules twice where somebody acts for the caller: about the caller, and about the actor, with
+    /// what the token says of the actor as `claims`. Unless both get the same role, the call is refused: roles
+    /// have no order, so nobody can tell the lesser of two. A rule whose expression looks at `actor` and at
+    /// `claims` names both together, and is asked once.
     #[must_use]
     pub fn with_actor_ceiling(mut self) -> Self {
         self.actor_ceiling = true;

@@ -49,7 +49,8 @@ impl Rule {
         Self::new(Condition::When(condition), role)
     }
 
-    /// For those who have `value` in their role claim, by default `groups`. The value is compared, never evaluated.
+    /// For those who have `value` in their role claim, by default `groups`. The value is compared, never
+    /// evaluated.
     pub fn claim(value: impl Into<String>, role: RoleArn) -> Self {
         Self::new(Condition::Claim(value.into()), role)
     }

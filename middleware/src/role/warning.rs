@@ -2,8 +2,8 @@ use super::{roles::Placed, rule::Condition, session_name::SessionName};
 use crate::proof::RoleArn;
 use std::fmt;
 
-/// What is allowed in a set of rules, and probably not meant. Rules are told by their number, in the order in which they
-/// were added.
+/// What is allowed in a set of rules, and probably not meant. Rules are told by their number, in the order in
+/// which they were added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -24,8 +24,8 @@ pub enum Warning {
         /// That rule.
         by: String,
     },
-    /// A rule looks at `claims.email` and not at `claims.email_verified`: with some issuers, people can give themselves any
-    /// address.
+    /// A rule looks at `claims.email` and not at `claims.email_verified`: with some issuers, people can give
+    /// themselves any address.
     UnverifiedEmail {
         /// Which one.
         rule: String,
