@@ -1,6 +1,6 @@
 use super::{
     entry::TokenMark,
-    key::{self, Digest, Fields, Key},
+    key::{self, Digest, Fields, Key, KeyRef},
     limits,
     mint::MintOrder,
     provider::{AssumeStep, CallerProof, CredentialRequest},
@@ -19,7 +19,23 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use std::{sync::Arc, time::SystemTime};
 
-/// One request's wish for credentials: what finds them, and what has them made.
+/// One request's wish for credentials, as long as it is only looked for.
+pub(super) struct Glance<'a> {
+    session: &'a Session,
+    caller: &'a Identity,
+    role: &'a AwsRole,
+    person: &'a Digest,
+    whole: Whole<'a>,
+    /// What was worked out for this call. `None` where the session is the same for everybody.
+    chosen: Option<(Arc<[Chosen]>, Digest)>,
+}
+
+enum Whole<'a> {
+    Known(&'a Digest),
+    Upstream(SecretString, Digest),
+}
+
+/// The same, to be kept: what finds credentials, and what has them made.
 #[derive(Clone)]
 pub(super) struct Ask {
     pub(super) key: Key,
@@ -30,35 +46,61 @@ pub(super) struct Ask {
     upstream: Option<SecretString>,
 }
 
-impl Ask {
-    pub(super) fn of<P>(session: &Session, proof: &P, method: &Method) -> Result<Self, Error>
+impl<'a> Glance<'a> {
+    pub(super) fn at<P>(session: &'a Session, proof: &'a P, method: &Method) -> Result<Self, Error>
     where
         P: Proves<AwsRole> + Proves<Identity> + Outbound,
     {
         let (caller, role): (&Identity, &AwsRole) = (proof.fact(), proof.fact());
         let [person, actors, claims] = key::caller(caller);
-        let mut upstream = None;
         let whole = match session.source() {
-            Source::Caller => *claims,
-            Source::Minted(_) | Source::Brokered(_) => *actors,
+            Source::Caller => Whole::Known(claims),
+            Source::Minted(_) | Source::Brokered(_) => Whole::Known(actors),
             Source::Upstream { provider, which } => {
                 let token = upstream_token(proof, provider, *which)?;
-                let whole = upstream_digest(token.expose_secret(), actors);
-                upstream = Some(token);
-                whole
+                let digest = upstream_digest(token.expose_secret(), actors);
+                Whole::Upstream(token, digest)
             }
         };
         let chosen = if session.is_fixed() {
             None
         } else {
             let facts = Facts::of(proof, method);
-            Some(choose(session, &View { role, facts: Some(&facts) })?)
+            let chosen = choose(session, &View { role, facts: Some(&facts) })?;
+            let digest = particulars(&chosen);
+            Some((chosen, digest))
         };
-        let particulars = chosen.as_ref().map(|chosen| particulars(chosen));
-        let key = Key { person: *person, whole, session: *session.digest(), particulars, role: role.clone() };
-        Ok(Self { key, caller: caller.clone(), session: session.clone(), chosen, upstream })
+        Ok(Self { session, caller, role, person, whole, chosen })
     }
 
+    pub(super) fn key(&self) -> KeyRef<'_> {
+        KeyRef {
+            person: self.person,
+            whole: match &self.whole {
+                Whole::Known(digest) => digest,
+                Whole::Upstream(_, digest) => digest,
+            },
+            session: self.session.digest(),
+            particulars: self.chosen.as_ref().map(|(_, digest)| digest),
+            role: self.role,
+        }
+    }
+
+    pub(super) fn to_ask(&self) -> Ask {
+        Ask {
+            key: self.key().to_key(),
+            caller: self.caller.clone(),
+            session: self.session.clone(),
+            chosen: self.chosen.as_ref().map(|(chosen, _)| chosen.clone()),
+            upstream: match &self.whole {
+                Whole::Known(_) => None,
+                Whole::Upstream(token, _) => Some(token.clone()),
+            },
+        }
+    }
+}
+
+impl Ask {
     /// Whose own fault a refusal may be. `None` where no token of the caller's is shown to STS.
     pub(super) fn mark(&self) -> Option<TokenMark> {
         self.token().map(|token| key::mark(token.expose_secret()))

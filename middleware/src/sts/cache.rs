@@ -1,8 +1,8 @@
 use super::{
-    ask::Ask,
+    ask::{Ask, Glance},
     entry::{Entry, Flight, Held, Landing, Turn},
     expiry::Lifetime,
-    key::{self, Key},
+    key::{self, Key, Mixed},
     observe::{Assumed, Event, Nobody, Observer},
     provider::{CredentialProvider, CredentialRequest, IssuedCredentials},
     refusal::Refusal,
@@ -17,6 +17,7 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use secrecy::ExposeSecret;
 use std::{
     fmt,
+    hash::BuildHasherDefault,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -43,7 +44,7 @@ pub struct CredentialCache<C>(Arc<Inner<C>>);
 
 struct Inner<C> {
     provider: C,
-    entries: Cache<Key, Arc<Entry>>,
+    entries: Cache<Key, Arc<Entry>, BuildHasherDefault<Mixed>>,
     bytes: Arc<AtomicU64>,
     margin: Duration,
     clock: Arc<dyn Clock>,
@@ -66,8 +67,7 @@ pub struct CredentialCacheBuilder<C> {
 
 /// What can be said at once.
 pub(super) enum Look {
-    /// With what they are kept in.
-    Ready(AwsCredentials, Option<Arc<Entry>>),
+    Ready(AwsCredentials),
     Refused(Refusal),
     Wait(Flight),
 }
@@ -141,23 +141,33 @@ impl<C: CredentialProvider> CredentialCache<C> {
         &self.0.observer
     }
 
+    /// Credentials that are at hand, and what they are kept in.
+    pub(super) fn hit(&self, glance: &Glance<'_>) -> Option<(AwsCredentials, Arc<Entry>)> {
+        let entry = self.0.entries.get(&glance.key())?;
+        let now = self.0.clock.now();
+        let (credentials, ageing) = entry.ready(now)?;
+        self.0.observer.observe(&Event::Hit);
+        if ageing {
+            self.refresh(&glance.to_ask(), &entry, now);
+        }
+        Some((credentials, entry))
+    }
+
+    fn refresh(&self, ask: &Ask, entry: &Arc<Entry>, now: SystemTime) {
+        if let Some(landing) = entry.refresh(now, || ask.mark()) {
+            self.0.observer.observe(&Event::RefreshAhead);
+            self.depart(ask, landing);
+        }
+    }
+
+    /// What is to be done where nothing is at hand.
     pub(super) fn look(&self, ask: &Ask) -> Look {
         let now = self.0.clock.now();
-        if let Some(entry) = self.0.entries.get(&ask.key)
-            && let Some((credentials, ageing)) = entry.ready(now)
-        {
-            self.0.observer.observe(&Event::Hit);
-            if ageing && let Some(landing) = entry.refresh(now, || ask.mark()) {
-                self.0.observer.observe(&Event::RefreshAhead);
-                self.depart(ask, landing);
-            }
-            return Look::Ready(credentials, Some(entry));
-        }
         let entry = self.0.entries.entry_by_ref(&ask.key).or_default().into_value();
         match entry.turn(now, ask.mark()) {
             Turn::Ready(credentials) => {
                 self.0.observer.observe(&Event::Hit);
-                Look::Ready(credentials, Some(entry))
+                Look::Ready(credentials)
             }
             Turn::Refused(refusal) => {
                 self.0.observer.observe(&Event::Remembered(refusal.kind()));
@@ -280,7 +290,7 @@ impl<C: CredentialProvider> CredentialCacheBuilder<C> {
             .max_capacity(self.capacity)
             // The default policy may turn a new caller away at the door, and have STS asked for every request.
             .eviction_policy(EvictionPolicy::lru())
-            .build();
+            .build_with_hasher(BuildHasherDefault::default());
         CredentialCache(Arc::new(Inner {
             provider: self.provider,
             entries,

@@ -33,12 +33,12 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, C, P, B, F> {
         Refused { error: Option<Error> },
-        Waiting { flight: Flight, call: Option<Waiting<S, C, P, B>> },
+        Waiting { flight: Flight, call: Option<Box<Waiting<S, C, P, B>>> },
         Calling { #[pin] future: F },
     }
 }
 
-/// A call that has no credentials yet.
+/// A call that has no credentials yet. Kept in a box, so that the future of those that have is small.
 pub(super) struct Waiting<S, C, P, B> {
     pub(super) inner: S,
     pub(super) request: Request<Carry<P, B>>,
@@ -60,7 +60,7 @@ where
     }
 
     pub(super) fn waiting(flight: Flight, call: Waiting<S, C, P, B>) -> Self {
-        Self { state: State::Waiting { flight, call: Some(call) } }
+        Self { state: State::Waiting { flight, call: Some(Box::new(call)) } }
     }
 
     pub(super) fn calling(future: S::Future) -> Self {
@@ -104,12 +104,12 @@ where
     S: Service<Request<Carry<WithCredentials<P>, B>>>,
 {
     fn go_on(
-        mut self,
+        mut self: Box<Self>,
         flight: &Flight,
         outcome: Result<AwsCredentials, Refusal>,
     ) -> State<S, C, P, B, S::Future> {
         let look = match outcome {
-            Ok(credentials) => Look::Ready(credentials, None),
+            Ok(credentials) => Look::Ready(credentials),
             Err(refusal) => match &self.wish {
                 // Somebody else's token was at fault, and this one was not tried yet.
                 Wish::Caller { ask, cache }
@@ -121,7 +121,7 @@ where
             },
         };
         match look {
-            Look::Ready(credentials, _) => {
+            Look::Ready(credentials) => {
                 State::Calling { future: self.inner.call(with_credentials(self.request, credentials)) }
             }
             Look::Refused(refusal) => State::Refused { error: Some(refusal.into()) },

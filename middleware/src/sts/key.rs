@@ -1,7 +1,10 @@
 //! What tells one caller's session from another's.
 
+use super::web_identity;
 use crate::proof::{AwsRole, Identity};
 use aws_lc_rs::digest::{Context, SHA256, digest};
+use moka::Equivalent;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::hash::{Hash, Hasher};
 
@@ -25,16 +28,80 @@ pub(super) struct Key {
     pub(super) role: AwsRole,
 }
 
+/// A [`Key`] that is not kept, so that nothing is copied to find one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyRef<'a> {
+    pub(super) person: &'a Digest,
+    pub(super) whole: &'a Digest,
+    pub(super) session: &'a Digest,
+    pub(super) particulars: Option<&'a Digest>,
+    pub(super) role: &'a AwsRole,
+}
+
+impl KeyRef<'_> {
+    pub(super) fn to_key(self) -> Key {
+        Key {
+            person: *self.person,
+            whole: *self.whole,
+            session: *self.session,
+            particulars: self.particulars.copied(),
+            role: self.role.clone(),
+        }
+    }
+}
+
+impl Key {
+    fn borrowed(&self) -> KeyRef<'_> {
+        let Self { person, whole, session, particulars, role } = self;
+        KeyRef { person, whole, session, particulars: particulars.as_ref(), role }
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Digests are scattered already: a part of each finds the place, and equality compares the whole. Few people
+        // have more than a few roles, so those stand in the same place.
+        let digests = [Some(self.person), Some(self.whole), Some(self.session), self.particulars];
+        let parts = digests.into_iter().flatten().filter_map(|digest| digest.first_chunk::<8>());
+        let mixed = parts.fold(0, |mixed: u64, part| mixed.rotate_left(1) ^ u64::from_ne_bytes(*part));
+        state.write_u64(mixed);
+    }
+}
+
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Digests are scattered already: a part of each finds the place, and equality compares the whole.
-        let digests = [Some(&self.person), Some(&self.whole), Some(&self.session), self.particulars.as_ref()];
-        for digest in digests.into_iter().flatten() {
-            if let Some(part) = digest.first_chunk::<8>() {
-                state.write_u64(u64::from_ne_bytes(*part));
-            }
+        self.borrowed().hash(state);
+    }
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.person == &key.person
+            && self.whole == &key.whole
+            && self.session == &key.session
+            && self.particulars == key.particulars.as_ref()
+            && self.role == &key.role
+    }
+}
+
+/// Passes on what [`KeyRef`] has mixed from digests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, mixed: u64) {
+        self.0 = mixed;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Nobody hashes anything else with it; it is right all the same.
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
-        self.role.hash(state);
     }
 }
 
@@ -49,7 +116,11 @@ pub(super) fn caller(identity: &Identity) -> &[Digest; 3] {
         let actors = actors.digest();
         let mut claims = Fields::new("claims");
         claims.bytes(&actors);
-        claims.claims(identity.claims());
+        // STS reads the token, which may say more than whoever vouches for the identity has passed on.
+        match identity.token().and_then(|token| web_identity::claims(token.expose_secret())) {
+            Some(told) => claims.claims(&told),
+            None => claims.claims(identity.claims()),
+        }
         [person(identity.issuer(), identity.subject()), actors, claims.digest()]
     })
 }

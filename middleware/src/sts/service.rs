@@ -1,5 +1,5 @@
 use super::{
-    ask::Ask,
+    ask::Glance,
     cache::{CredentialCache, Look},
     future::{ResponseFuture, Waiting, Wish, with_credentials},
     provider::CredentialProvider,
@@ -46,13 +46,17 @@ where
     }
 
     fn call(&mut self, request: Request<Carry<P, B>>) -> Self::Future {
-        let ask = match Ask::of(&self.session, request.body().proof(), request.method()) {
-            Ok(ask) => ask,
+        let glance = match Glance::at(&self.session, request.body().proof(), request.method()) {
+            Ok(glance) => glance,
             Err(error) => return ResponseFuture::refused(error),
         };
+        if let Some((credentials, entry)) = self.cache.hit(&glance) {
+            Slot::fill(request.extensions(), entry, self.cache.clock(), Some(self.cache.observer()));
+            return ResponseFuture::calling(self.inner.call(with_credentials(request, credentials)));
+        }
+        let ask = glance.to_ask();
         match self.cache.look(&ask) {
-            Look::Ready(credentials, entry) => {
-                Slot::fill(request.extensions(), entry, self.cache.clock(), Some(self.cache.observer()));
+            Look::Ready(credentials) => {
                 ResponseFuture::calling(self.inner.call(with_credentials(request, credentials)))
             }
             Look::Refused(refusal) => ResponseFuture::refused(refusal.into()),

@@ -64,8 +64,10 @@ where
 
     fn call(&mut self, request: Request<Carry<P, B>>) -> Self::Future {
         match self.identity.look() {
-            Look::Ready(credentials, entry) => {
-                Slot::fill(request.extensions(), entry, self.identity.clock(), None);
+            Look::Ready(credentials) => {
+                if let Some(entry) = self.identity.entry() {
+                    Slot::fill(request.extensions(), entry.clone(), self.identity.clock(), None);
+                }
                 ResponseFuture::calling(self.inner.call(with_credentials(request, credentials)))
             }
             Look::Refused(refusal) => ResponseFuture::refused(refusal.into()),

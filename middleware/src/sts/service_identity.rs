@@ -123,10 +123,16 @@ impl ServiceIdentity {
         &self.0.clock
     }
 
+    /// What its credentials are kept in, where they change.
+    pub(super) fn entry(&self) -> Option<&Arc<Entry>> {
+        let kept = !matches!(self.0.source, Source::Keys(_));
+        kept.then_some(&self.0.entry)
+    }
+
     pub(super) fn look(&self) -> Look {
         if let Source::Keys(keys) = &self.0.source {
             return match keys {
-                Ok(credentials) => Look::Ready(credentials.clone(), None),
+                Ok(credentials) => Look::Ready(credentials.clone()),
                 Err(refusal) => Look::Refused(refusal.clone()),
             };
         }
@@ -135,10 +141,10 @@ impl ServiceIdentity {
             if ageing && let Some(landing) = entry.refresh(now, || None) {
                 self.depart(landing);
             }
-            return Look::Ready(credentials, Some(entry.clone()));
+            return Look::Ready(credentials);
         }
         match entry.turn(now, None) {
-            Turn::Ready(credentials) => Look::Ready(credentials, Some(entry.clone())),
+            Turn::Ready(credentials) => Look::Ready(credentials),
             Turn::Refused(refusal) => Look::Refused(refusal),
             Turn::Join(flight) => Look::Wait(flight),
             Turn::Lead(flight, landing) => {
@@ -150,7 +156,7 @@ impl ServiceIdentity {
 
     pub(super) async fn credentials(&self) -> Result<AwsCredentials, Refusal> {
         match self.look() {
-            Look::Ready(credentials, _) => Ok(credentials),
+            Look::Ready(credentials) => Ok(credentials),
             Look::Refused(refusal) => Err(refusal),
             Look::Wait(flight) => flight
                 .outcome

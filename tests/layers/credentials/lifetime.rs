@@ -58,7 +58,7 @@ async fn credentials_are_renewed_from_four_fifths_on_and_not_before() {
 #[tokio::test]
 async fn while_sts_is_down_credentials_are_used_to_their_end() {
     let scene = Scene::new().await;
-    let sts = scene.sts().with_timeouts(SECOND / 2, SECOND / 2).build().unwrap();
+    let sts = scene.sts().with_timeouts(2 * SECOND, 2 * SECOND).build().unwrap();
     let stack = stack(&scene.cache(sts), world::USER, Session::default());
     let long = scene.mint("alice").expires_in(36_000).token();
     let alice = caller(&long).await;

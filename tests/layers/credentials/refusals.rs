@@ -92,7 +92,7 @@ async fn every_error_of_sts_has_its_kind_its_status_and_its_advice() {
         (Code::InternalFailure, Kind::StsUnavailable, 503, "the way to STS"),
     ] {
         scene.world.sts.faults().add(EXCHANGE, Fault::Error(code), None);
-        let sts = scene.sts().with_timeouts(SECOND / 2, SECOND / 2).build().unwrap();
+        let sts = scene.sts().with_timeouts(2 * SECOND, 2 * SECOND).build().unwrap();
         let stack = stack(&scene.cache(sts), world::USER, Session::default());
         let error = ask_with(&stack, &scene.token("alice")).await.unwrap_err();
         assert_eq!((kind(&error), status(&error)), (wanted, http), "{code:?}");

@@ -107,11 +107,11 @@ impl Slot {
     /// The credentials of this request were taken from `entry`.
     pub(super) fn fill(
         request: &http::Extensions,
-        entry: Option<Arc<Entry>>,
+        entry: Arc<Entry>,
         clock: &Arc<dyn Clock>,
         observer: Option<&Arc<dyn Observer>>,
     ) {
-        if let (Some(slot), Some(entry)) = (request.get::<Self>(), entry) {
+        if let Some(slot) = request.get::<Self>() {
             // There is one place only in a stack that fills it.
             let _ = slot.0.set(Used { entry, clock: clock.clone(), observer: observer.cloned() });
         }
