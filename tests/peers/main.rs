@@ -4,3 +4,4 @@ mod botocore;
 mod gate;
 mod moto;
 mod oidc_provider;
+mod s3s;
