@@ -115,7 +115,8 @@ impl<B> Payload<B> {
 
 impl Pieces {
     const SMALLEST: usize = 8 * 1024;
-    const LARGEST: usize = 1024 * 1024;
+    /// Less than what an allocator asks the system for each time.
+    const LARGEST: usize = 64 * 1024;
 
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {

@@ -6,3 +6,4 @@ mod gate;
 mod mcp_python;
 mod moto;
 mod oidc_provider;
+mod s3s;

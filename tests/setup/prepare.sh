@@ -23,6 +23,18 @@ build_tool() {
     rm -rf "$3/target"
 }
 
+# prepare_s3s VERSION: an S3 server in Rust, over a folder, that checks signatures with code of its own.
+prepare_s3s() {
+  prepare s3s "$(digest <<<"$1 $(uname -m)")" build_s3s "$1" || return
+  export COUNTERSIGN_S3S=$prepared/bin/s3s-fs
+}
+
+build_s3s() {
+  (cd / && CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    cargo install --locked --features binary --version "$1" --root "$2" --target-dir "$2/target" s3s-fs) &&
+    rm -rf "$2/target"
+}
+
 # prepare_python ENVIRONMENT: a virtual environment from tests/peers/python/ENVIRONMENT/requirements.txt, which
 # `uv pip compile --universal --python-version 3.11 --generate-hashes --no-header` makes from the .in file beside it.
 prepare_python() {

@@ -20,6 +20,11 @@ pub fn npm() -> PathBuf {
     prepared("COUNTERSIGN_NPM")
 }
 
+/// The program `s3s-fs`, which serves a folder as S3.
+pub fn s3s() -> PathBuf {
+    prepared("COUNTERSIGN_S3S")
+}
+
 /// Debian's Chromium.
 pub fn chromium() -> PathBuf {
     prepared("COUNTERSIGN_CHROMIUM")

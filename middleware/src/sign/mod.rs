@@ -33,9 +33,20 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Only `host`, `content-type` and every `x-amz-*` header are signed, so that what proxies on the way do to others
-//! does no harm. Whatever an earlier hop signed is taken off. A request to anything but https is refused, loopback
-//! excepted. Every attempt of a retry, which stands outside, is signed anew.
+//! Only `host`, `content-type` and every `x-amz-*` header are signed unless [`SignedHeaders`] says otherwise, so that what
+//! proxies on the way do to others does no harm. Whatever an earlier hop signed is taken off. A request to anything but
+//! https is refused, loopback excepted. Every attempt of a retry, which stands outside, is signed anew.
+//!
+//! The body is hashed while it arrives, and is in memory once. Whom to sign for is told by the host
+//! ([`SigningTarget::of_host`]) or by name. A clock that is wrong is corrected by [`CorrectClock`], outside
+//! [`SignRequest`]. Without tower, and for addresses that are signed in their query, there is the [`Signer`].
+//!
+//! # Two engines
+//!
+//! What two signatures have in common is computed once and kept with the credentials: the day's key, the second's string
+//! to sign, and the canonical request up to the payload's hash. That takes no lock, and a signature costs little more
+//! than the hashing of what is new in it. A request that is not of the common form is handed over to aws-sigv4, which
+//! is counted ([`Signer::handed_over`]); both sign alike, to the byte. What is kept is overwritten when it is dropped.
 
 mod address;
 mod body;
