@@ -12,7 +12,7 @@ use std::{fmt, future::Future, time::Duration};
 ///
 /// Each of these is one step: nobody sees half of it, and once it is acknowledged it lasts, as far as the medium lasts.
 /// What has expired is absent everywhere, and is removed before long. All implementations pass
-/// [`contract`](super::contract).
+/// the tests in `contract`.
 pub(super) trait Engine: fmt::Debug + Send + Sync + 'static {
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Kept>, Error>> + Send;
 

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Full,
     /// The value is larger than any record may be. Action: whoever makes it bounds it.
     TooLarge,
+    /// The value has no form that can be stored. Action: this is a defect of the server; report it.
+    Defect,
     /// What is stored cannot be opened. Action: the sealing keys miss one that is still in use, or the store was
     /// tampered with.
     Unreadable,

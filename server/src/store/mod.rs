@@ -11,7 +11,7 @@
 //! | [`File`] | one process | is on disk |
 //! | [`Redis`] | any number of replicas | is what that Redis keeps: run it with `appendfsync always` to lose nothing |
 //!
-//! All three pass the same [`contract`].
+//! All three pass the same contract, the tests in `contract`.
 
 #[cfg(test)]
 mod contract;

@@ -224,7 +224,7 @@ impl Store {
     fn sealed<T: Serialize>(&self, place: &str, value: &T) -> Result<Vec<u8>, Error> {
         let mut plain = Zeroizing::new(Vec::with_capacity(4 * 1024));
         serde_json::to_writer(&mut *plain, value)
-            .map_err(|error| Error::new(Kind::Setting, "a value cannot be written as JSON").because(error))?;
+            .map_err(|error| Error::new(Kind::Defect, "a value cannot be written as JSON").because(error))?;
         if plain.len() > LARGEST {
             return Err(Error::new(
                 Kind::TooLarge,

@@ -56,18 +56,21 @@ struct Open {
 }
 
 const WAITING: usize = 1_024;
+/// How long an idle store lets pass before it clears away what has expired.
+const PAUSE: Duration = Duration::from_secs(10);
 /// What redb keeps of the file in memory.
 const CACHE: usize = 32 * 1024 * 1024;
-/// A smaller file is not worth the time to make it smaller.
-const LARGE: u64 = 16 * 1024 * 1024;
 
 impl File {
     /// Opens the file, or makes it (and the folders it is in) for this user only.
     pub(crate) async fn open(path: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let path = path.into();
+        Self::pausing(path.into(), clock, PAUSE).await
+    }
+
+    async fn pausing(path: PathBuf, clock: Arc<dyn Clock>, pause: Duration) -> Result<Self, Error> {
         let open = {
             let (path, clock) = (path.clone(), Arc::clone(&clock));
-            blocking(move || Open::new(&path, clock)).await?
+            blocking(move || Open::new(&path, clock, pause)).await?
         };
         let places = Arc::new(Semaphore::new(WAITING));
         Ok(Self { path, open: Mutex::new(Some(open)), places, channels: Channels::default(), clock })
@@ -119,31 +122,22 @@ impl File {
 }
 
 impl Open {
-    fn new(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let refused = |error: DatabaseError| not_opened(path, error);
+    fn new(path: &Path, clock: Arc<dyn Clock>, pause: Duration) -> Result<Self, Error> {
+        let refused = |error: DatabaseError| not_opened(path, &error);
         let file = created(path).map_err(|error| refused(error.into()))?;
-        let mut database = Database::builder().set_cache_size(CACHE).create_file(file).map_err(refused)?;
+        let database = Database::builder().set_cache_size(CACHE).create_file(file).map_err(refused)?;
         let transaction = database.begin_write().map_err(|error| unread(error.into()))?;
         if !tables::prepare(&transaction).map_err(unread)? {
             let what =
                 "the store's file was written by a later version; start that one, or name another file";
             return Err(Error::new(Kind::Setting, what).because(path.display().to_string()));
         }
-        let used = transaction.stats().map_err(|error| unread(error.into()))?;
-        let used = used.allocated_pages().saturating_mul(u64::try_from(used.page_size()).unwrap_or(u64::MAX));
         transaction.commit().map_err(|error| unread(Fault::Storage(Box::new(error.into()))))?;
-        let size = fs::metadata(path).map_err(|error| refused(error.into()))?.len();
-        if size > LARGE && used < size / 2 {
-            // What expired leaves the file, and not only the tables.
-            if let Err(error) = database.compact() {
-                tracing::warn!(path = %path.display(), %error, "the store's file could not be made smaller");
-            }
-        }
         let database = Arc::new(database);
         let (jobs, received) = mpsc::channel();
         let writer = {
             let database = Arc::clone(&database);
-            let work = move || writer::work(&database, &*clock, &received);
+            let work = move || writer::work(&database, &*clock, &received, pause);
             thread::Builder::new()
                 .name("store".to_owned())
                 .spawn(work)
@@ -228,18 +222,16 @@ async fn blocking<T: Send + 'static>(
     task::spawn_blocking(work).await.map_err(|_| closed())?
 }
 
-fn not_opened(path: &Path, error: DatabaseError) -> Error {
-    let (kind, what) = match &error {
-        DatabaseError::DatabaseAlreadyOpen => (
+fn not_opened(path: &Path, error: &DatabaseError) -> Error {
+    let (kind, what) = if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+        (
             Kind::InUse,
             "another process has the store's file open; stop it, or let both share a Redis instead of a file",
-        ),
-        DatabaseError::Storage(redb::StorageError::Corrupted(_)) => {
-            (Kind::Unreadable, "the store's file is damaged; restore a copy, or name another file")
-        }
-        _ => {
-            (Kind::Setting, "the store's file cannot be opened; it has to be a file that this user may write")
-        }
+        )
+    } else if matches!(error, DatabaseError::Storage(redb::StorageError::Corrupted(_))) {
+        (Kind::Unreadable, "the store's file is damaged; restore a copy, or name another file")
+    } else {
+        (Kind::Setting, "the store's file cannot be opened; it has to be a file that this user may write")
     };
     Error::new(kind, what).because(format!("{}: {error}", path.display()))
 }

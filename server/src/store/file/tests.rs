@@ -139,6 +139,48 @@ async fn what_has_expired_leaves_the_file() {
     }
 }
 
+#[tokio::test]
+async fn an_idle_store_clears_away_what_has_expired() {
+    let (folder, clock) = (tempdir().unwrap(), clock::Clock::default());
+    let path = folder.path().join("store.redb");
+    let file = File::pausing(path, hands_of(&clock), Duration::from_millis(10)).await.unwrap();
+    let version = Version::from_bytes([1; 16]);
+    let key = CODES.key(&["a"]);
+    assert!(file.put(&key, version, b"sealed".to_vec(), &short(), Expect::Absent).await.unwrap());
+    clock.advance(SHORT);
+    let cleared = async {
+        while !file.read(|rows| rows.ended(u64::MAX, 1)).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), cleared).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_has_expired_gives_its_room_back() {
+    let (folder, clock) = (tempdir().unwrap(), clock::Clock::default());
+    let store = opened(&folder, &clock).await;
+    let large = "x".repeat(250 * 1024);
+    for number in 0..60 {
+        store
+            .put(&CODES.key(&[&number.to_string()]), &large, &long(), Expect::Absent)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let longer = Terms::lasting(2 * LONG);
+    store.put(&CODES.key(&["last"]), &"last", &longer, Expect::Absent).await.unwrap().unwrap();
+    let size = || fs::metadata(folder.path().join("state/store.redb")).unwrap().len();
+    let before = size();
+    assert!(before > 60 * 250 * 1024, "{before}");
+    clock.advance(LONG);
+    assert_eq!(store.add(&CODES.key(&["last"]), 1, LONG).await.unwrap(), 1);
+    store.close().await;
+    assert!(size() < before / 4, "{before} bytes became {}", size());
+    let store = opened(&folder, &clock).await;
+    assert_eq!(store.get::<String>(&CODES.key(&["last"])).await.unwrap().unwrap().value, "last");
+}
+
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|seen| seen == wanted)
 }

@@ -40,7 +40,6 @@ pub(super) struct Step<S, T> {
 const BATCH: usize = 256;
 /// How much of what has ended each batch clears away.
 const SWEEP: usize = 512;
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 impl<S, T> Step<S, T>
 where
@@ -92,11 +91,11 @@ impl Failure {
     }
 }
 
-/// Works until nobody can send jobs any more.
-pub(super) fn work(database: &Database, clock: &dyn Clock, jobs: &Receiver<Box<dyn Job>>) {
+/// Works until nobody can send jobs any more. When there are none, it looks after each `pause` for what has ended.
+pub(super) fn work(database: &Database, clock: &dyn Clock, jobs: &Receiver<Box<dyn Job>>, pause: Duration) {
     loop {
         let mut batch = Vec::new();
-        match jobs.recv_timeout(SWEEP_EVERY) {
+        match jobs.recv_timeout(pause) {
             Ok(first) => {
                 batch.push(first);
                 batch.extend(jobs.try_iter().take(BATCH - 1));

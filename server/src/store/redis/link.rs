@@ -80,7 +80,7 @@ impl Link {
     /// A client of a node that passes on notices.
     pub(super) async fn listening_client(&self, attempt: usize) -> RedisResult<Client> {
         match &self.source {
-            Source::Standalone(client) => Ok(client.clone()),
+            Source::Standalone(client) => Ok(Client::clone(client)),
             Source::Sentinel(client) => client.lock().await.async_get_client().await,
             Source::Cluster(_, nodes) => {
                 let node = attempt.checked_rem(nodes.len()).and_then(|at| nodes.get(at));
@@ -117,6 +117,11 @@ impl Link {
             }
             slot.attempts
         };
+        // Seldom, and large: the futures of all requests need not have room for it.
+        Box::pin(self.connected(seen)).await
+    }
+
+    async fn connected(&self, seen: u64) -> RedisResult<Connection> {
         let _connecting = self.connecting.lock().await;
         {
             let slot = self.slot();
@@ -134,10 +139,8 @@ impl Link {
         };
         let mut slot = self.slot();
         slot.attempts += 1;
-        match &made {
-            Ok(connection) => slot.connection = Some(connection.clone()),
-            Err(error) => slot.failure = Some(error.clone()),
-        }
+        slot.failure = made.as_ref().err().cloned();
+        slot.connection = made.as_ref().ok().cloned();
         made
     }
 
@@ -147,7 +150,7 @@ impl Link {
             .set_response_timeout(Some(self.patience.answer))
             .set_concurrency_limit(UNDER_WAY);
         let client = match &self.source {
-            Source::Standalone(client) => client.clone(),
+            Source::Standalone(client) => Client::clone(client),
             Source::Sentinel(client) => client.lock().await.async_get_client().await?,
             Source::Cluster(client, _) => {
                 return client.get_async_connection().await.map(Connection::Cluster);
@@ -229,20 +232,19 @@ fn failed(error: &RedisError) -> Error {
 }
 
 fn unreachable(error: &RedisError) -> Error {
-    let no_access = matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm))
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
-    let (kind, what) = match error.kind() {
-        ErrorKind::AuthenticationFailed => (Kind::Setting, "redis refuses the name or the password"),
-        _ if no_access => (Kind::Setting, "redis does not let this user do what the store needs"),
-        ErrorKind::InvalidClientConfig => (Kind::Setting, "the redis settings cannot be used"),
-        ErrorKind::MasterNameNotFoundBySentinel => {
-            (Kind::Unavailable, "no sentinel knows a primary of that name that answers")
-        }
-        ErrorKind::Server(ServerErrorKind::ReadOnly) => (
-            Kind::Unavailable,
-            "redis is a replica, which writes nothing; name the primary, or its sentinels",
-        ),
-        _ => (Kind::Unavailable, "redis cannot be reached, or cannot do it now"),
+    let is = |kind| error.kind() == kind;
+    let (kind, what) = if is(ErrorKind::AuthenticationFailed) {
+        (Kind::Setting, "redis refuses the name or the password")
+    } else if is(ErrorKind::Server(ServerErrorKind::NoPerm)) || error.code() == Some("NOAUTH") {
+        (Kind::Setting, "redis does not let this user do what the store needs")
+    } else if is(ErrorKind::InvalidClientConfig) {
+        (Kind::Setting, "the redis settings cannot be used")
+    } else if is(ErrorKind::MasterNameNotFoundBySentinel) {
+        (Kind::Unavailable, "no sentinel knows a primary of that name that answers")
+    } else if is_demoted(error) {
+        (Kind::Unavailable, "redis is a replica, which writes nothing; name the primary, or its sentinels")
+    } else {
+        (Kind::Unavailable, "redis cannot be reached, or cannot do it now")
     };
     Error::new(kind, what).because(error.clone())
 }

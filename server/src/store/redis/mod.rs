@@ -6,6 +6,11 @@
 //! a later one; and a record says itself under what it is found. A crash in between leaves an entry that finds nothing,
 //! which ends by itself.
 //!
+//! What can be sent twice without harm is sent again when its answer is lost. A removal is not, and neither is an
+//! addition: its caller learns that the outcome is unknown. In a cluster the client repeats by itself whatever a lost
+//! node left unanswered, so there a removal may find nothing because it happened the first time: a code is refused
+//! then, and never accepted twice.
+//!
 //! ```text
 //! <prefix>:r:{<key>}    hash: v version, d sealed value, i names of indexes
 //! <prefix>:l:{<key>}    hash: f newest fence, u end of the lease, o who asked for it
@@ -271,11 +276,11 @@ fn millis(duration: Duration) -> u64 {
 
 /// Every text in an answer: a cluster answers for each node.
 fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::BulkString(bytes) => vec![String::from_utf8_lossy(bytes).into_owned()],
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => vec![text.clone()],
-        Value::Array(values) => values.iter().flat_map(texts).collect(),
-        Value::Map(pairs) => pairs.iter().flat_map(|(_, value)| texts(value)).collect(),
-        _ => Vec::new(),
+    if let Value::Array(values) = value {
+        values.iter().flat_map(texts).collect()
+    } else if let Value::Map(pairs) = value {
+        pairs.iter().flat_map(|(_, value)| texts(value)).collect()
+    } else {
+        redis::from_redis_value_ref(value).into_iter().collect()
     }
 }

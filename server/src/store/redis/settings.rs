@@ -75,7 +75,7 @@ pub(crate) struct Patience {
 
 /// A client of each kind.
 pub(super) enum Source {
-    Standalone(Client),
+    Standalone(Box<Client>),
     Sentinel(Box<tokio::sync::Mutex<SentinelClient>>),
     /// The second is for notices, which any node passes on.
     Cluster(Box<ClusterClient>, Vec<Client>),
@@ -96,7 +96,9 @@ impl Settings {
 
     pub(super) fn source(&self) -> Result<Source, Error> {
         match &self.deployment {
-            Deployment::Standalone(address) => self.client(address).map(Source::Standalone),
+            Deployment::Standalone(address) => {
+                self.client(address).map(|client| Source::Standalone(Box::new(client)))
+            }
             Deployment::Cluster(nodes) => {
                 if self.database != 0 {
                     let what = "a redis cluster has no numbered databases; leave it at 0 and use a prefix";
