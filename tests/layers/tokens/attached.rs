@@ -51,7 +51,10 @@ fn giving(token: Option<&'static str>) -> Stack {
 async fn what_would_be_wrong_in_a_header_is_not_sent() {
     let (world, backend) = (World::new().await, Backend::start().await);
     let doubling = ServiceBuilder::new()
-        .layer(SetRequestHeaderLayer::appending(header::AUTHORIZATION, HeaderValue::from_static("Basic eDp5")))
+        .layer(SetRequestHeaderLayer::appending(
+            header::AUTHORIZATION,
+            HeaderValue::from_static("Basic eDp5"),
+        ))
         .resolve_tokens(Gives(Some("good")), ["p"])
         .attach_upstream_token("p")
         .service(wire());
@@ -106,7 +109,8 @@ async fn a_backend_gets_its_headers_and_those_of_the_callers_that_it_is_meant_to
         .with("authorization", "Basic b3VyczpzZXNhbWU".into())
         .with("x-tenant", "acme".into())
         .replacing("user-agent", "countersign".into());
-    let stack = || boxed(ServiceBuilder::new().attach_headers(fixed.clone().build().unwrap()).service(wire()));
+    let stack =
+        || boxed(ServiceBuilder::new().attach_headers(fixed.clone().build().unwrap()).service(wire()));
     let region = HeaderName::from_static("x-region");
     let tenant = HeaderName::from_static("x-tenant");
     let service = Gateway::new()
@@ -156,7 +160,10 @@ async fn nobody_in_particular_gets_headers_too_and_a_body_is_passed_on_as_it_com
     let answer: Response<Incoming> = stack.clone().oneshot(request).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "done");
     let seen = backend.seen().pop().unwrap();
-    assert_eq!((&seen.body[..], &seen.headers["x-api-key"]), (&b"anything"[..], &HeaderValue::from_static("sesame")));
+    assert_eq!(
+        (&seen.body[..], &seen.headers["x-api-key"]),
+        (&b"anything"[..], &HeaderValue::from_static("sesame"))
+    );
     assert_eq!(seen.headers["host"], backend.url().strip_prefix("http://").unwrap());
     assert!(!seen.headers.contains_key("te"));
 }

@@ -21,7 +21,8 @@ struct Script {
 impl Desk {
     pub(super) async fn start() -> Self {
         let state = Arc::new(Script::default());
-        let server = Server::start(Router::new().route("/token", post(answer)).with_state(state.clone())).await;
+        let server =
+            Server::start(Router::new().route("/token", post(answer)).with_state(state.clone())).await;
         Self { server, state }
     }
 
@@ -40,7 +41,10 @@ impl Desk {
     }
 }
 
-async fn answer(State(script): State<Arc<Script>>, Form(form): Form<Vec<(String, String)>>) -> impl IntoResponse {
+async fn answer(
+    State(script): State<Arc<Script>>,
+    Form(form): Form<Vec<(String, String)>>,
+) -> impl IntoResponse {
     let subject = form.iter().find(|(name, _)| name == "subject_token").map(|(_, value)| value.clone());
     script.asked.lock().unwrap().push(form);
     let (status, mut body) = script.answer.lock().unwrap().clone();

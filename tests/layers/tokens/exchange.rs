@@ -12,9 +12,7 @@ use crate::{
 };
 use countersign::{
     ServiceBuilderExt,
-    exchange::{
-        Actor, CallersToken, Exchange, ExchangeBuilder, RetryUnauthorizedLayer, TokenKind,
-    },
+    exchange::{Actor, CallersToken, Exchange, ExchangeBuilder, RetryUnauthorizedLayer, TokenKind},
     token_endpoint::{ClientAuthentication, ClientKey, TokenEndpoint},
 };
 use countersign_fixtures::{
@@ -292,7 +290,10 @@ async fn another_answer_than_the_one_that_was_asked_for_is_refused() {
         assert_eq!(got.status, StatusCode::BAD_GATEWAY, "{answer}: {}", got.text());
     }
     for (token, status) in [("a b", 500), ("a\r\nx-admin: 1", 500), ("t", 200)] {
-        desk.say(200, json!({"access_token": token, "token_type": "BEARER", "issued_token_type": ACCESS_TOKEN}));
+        desk.say(
+            200,
+            json!({"access_token": token, "token_type": "BEARER", "issued_token_type": ACCESS_TOKEN}),
+        );
         assert_eq!(scene.call(&scene.alice()).await.status.as_u16(), status, "{token:?}");
     }
     desk.say(302, json!({}));
@@ -305,7 +306,8 @@ async fn a_token_lives_no_longer_than_what_it_was_made_of() {
     let desk = Desk::start().await;
     let scene = Scene::asking(|_| Exchange::builder(desk.endpoint(), CallersToken::new())).await;
     let good = |more: Value| {
-        let mut answer = json!({"access_token": "t", "token_type": "Bearer", "issued_token_type": ACCESS_TOKEN});
+        let mut answer =
+            json!({"access_token": "t", "token_type": "Bearer", "issued_token_type": ACCESS_TOKEN});
         answer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         answer
     };

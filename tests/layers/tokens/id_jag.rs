@@ -53,7 +53,8 @@ impl Scene {
         wiki.trust(&corp);
         let store = Shared::new(&world.clock);
         store.put(account(&world.idp, "alice", "corp"), connect(&corp, "alice").await);
-        let source = StoredTokens::builder(store, refresh(&corp, "corp")).with_clock(world.our_clock()).build();
+        let source =
+            StoredTokens::builder(store, refresh(&corp, "corp")).with_clock(world.our_clock()).build();
         let exchange = Exchange::builder(asserting(&corp), UpstreamsToken::id_token("corp"))
             .with_scopes(["pages"])
             .by_assertion(IdJag {
@@ -118,10 +119,16 @@ async fn a_wrong_assertion_is_not_redeemed() {
     let good = scene.assertion().token();
     let (wiki, elsewhere) = (scene.wiki.issuer(), "https://elsewhere.example");
     let mut answers: Vec<(&str, Value)> = vec![
-        ("a token of another type", json!({"access_token": good, "token_type": "N_A",
-            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"})),
+        (
+            "a token of another type",
+            json!({"access_token": good, "token_type": "N_A",
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}),
+        ),
         ("no type", json!({"access_token": good, "token_type": "N_A"})),
-        ("usable as a token", json!({"access_token": good, "token_type": "Bearer", "issued_token_type": ID_JAG})),
+        (
+            "usable as a token",
+            json!({"access_token": good, "token_type": "Bearer", "issued_token_type": ID_JAG}),
+        ),
         ("no JWT", issued("opaque")),
         ("the ID token itself", issued("<subject>")),
     ];

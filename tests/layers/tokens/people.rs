@@ -1,7 +1,7 @@
 //! People who connect an account at a provider.
 
-use countersign::tokens::{Account, Connection, OAuthRefresh};
 use countersign::token_endpoint::{ClientAuthentication, TokenEndpoint};
+use countersign::tokens::{Account, Connection, OAuthRefresh};
 use countersign_fixtures::idp::{AuthMethod, Behaviour, Client, Idp};
 use countersign_tests::client::{Plain, encode};
 use http::{Request, StatusCode};

@@ -10,7 +10,8 @@ use countersign::{
     identity::{TrustIdentityLayer, TrustedIdentity},
     proof::{Attached, Authenticated, Carry, Proves, UpstreamTokens, WithTokens},
     tokens::{
-        Account, Connection, OAuthRefresh, Refresh, RefreshFailure, Refreshed, ResolveTokensLayer, StoredTokens,
+        Account, Connection, OAuthRefresh, Refresh, RefreshFailure, Refreshed, ResolveTokensLayer,
+        StoredTokens,
     },
 };
 use countersign_fixtures::idp::Idp;
@@ -123,7 +124,8 @@ impl Scene {
             let (resolve, (proof, ())) = (resolve.clone(), request.into_body().into_parts());
             async move { resolve.oneshot(proof.attach(Request::new(()))?).await }
         });
-        let trust = TrustIdentityLayer::new(move |_: &Extensions| Some(TrustedIdentity::new(&issuer, "alice")));
+        let trust =
+            TrustIdentityLayer::new(move |_: &Extensions| Some(TrustedIdentity::new(&issuer, "alice")));
         let found = trust.layer(attach).oneshot(Request::new(())).await;
         found.map_err(|error: BoxError| super::ours(&error).kind())
     }
@@ -152,7 +154,11 @@ async fn a_thousand_requests_in_two_processes_spend_a_rotating_token_once() {
 
     let new = scene.kept().unwrap();
     assert_ne!(new, old);
-    assert!(found.iter().all(|found| found.as_ref() == Ok(&new)), "{:?}", found.iter().find(|it| it.is_err()));
+    assert!(
+        found.iter().all(|found| found.as_ref() == Ok(&new)),
+        "{:?}",
+        found.iter().find(|it| it.is_err())
+    );
     assert_eq!(scene.github.hits("/token"), spent + 1);
     assert!(scene.store.loads() < 100, "{} lookups", scene.store.loads());
 
@@ -325,9 +331,7 @@ async fn a_new_id_token_is_about_the_same_person() {
 
     let scene = Scene::new().await;
     let claims = super::people::claims(&scene.github.mint("alice").audience("gateway").token());
-    for (subject, found) in
-        [("alice", Ok("new".to_owned())), ("mallory", Err(Kind::UpstreamTokenMissing))]
-    {
+    for (subject, found) in [("alice", Ok("new".to_owned())), ("mallory", Err(Kind::UpstreamTokenMissing))] {
         let connected = scene.connected().with_claims(claims.as_object().unwrap().clone());
         scene.store.put(scene.alice.clone(), connected);
         scene.world.clock.advance(HOUR);
