@@ -97,7 +97,7 @@ where
         let now = clock.now();
         let entry = match self.0.entries.get(key) {
             Some(entry) => entry,
-            None => self.0.entries.entry_by_ref(key).or_insert_with(Arc::default).into_value(),
+            None => self.0.entries.entry_by_ref(key).or_default().into_value(),
         };
         let mut state = entry.lock();
         if let Some((value, lifetime)) = &state.kept

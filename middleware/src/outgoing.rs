@@ -61,9 +61,9 @@ pub(crate) struct Pieces {
 /// What may stand between a layer that finishes requests and [`Transmit`](crate::transmit::Transmit): every
 /// service for [`Outgoing`]. It exists to be named in a compiler's message.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot stand between `SignRequest` and `Transmit`",
-    label = "would see the request after it was signed",
-    note = "only layers generic over the request fit here (timeout, limits); others go outside `SignRequest`"
+    message = "`{Self}` cannot stand between `SignRequest` or `AttachToken` and `Transmit`",
+    label = "would see the request after it was finished",
+    note = "only layers generic over the request fit here (timeout, limits); others go outside of what finishes it"
 )]
 pub trait SendOutgoing<B>: Service<Outgoing<B>, Error = Self::Failure, Future = Self::Sending> {
     /// Its error.

@@ -10,6 +10,7 @@ fn order_is_a_type_and_proofs_cannot_be_forged() {
     programs.pass("ui/order/in_order.rs");
     programs.pass("ui/order/signed.rs");
     programs.pass("ui/order/aws.rs");
+    programs.pass("ui/order/bearer.rs");
     for mistake in ["swapped", "missing", "doubled", "retry_inside", "header_inside", "incoming"] {
         programs.compile_fail(format!("ui/order/{mistake}.rs"));
     }
@@ -18,6 +19,9 @@ fn order_is_a_type_and_proofs_cannot_be_forged() {
     }
     programs.compile_fail("ui/order/no_credentials.rs");
     programs.compile_fail("ui/order/no_identity.rs");
+    for mistake in ["no_token", "no_upstream_token", "header_after_token"] {
+        programs.compile_fail(format!("ui/order/{mistake}.rs"));
+    }
     programs.compile_fail("ui/order/not_attached.rs");
     programs.compile_fail("ui/order/role_for_nobody.rs");
     programs.compile_fail("ui/forgery/own_proof.rs");

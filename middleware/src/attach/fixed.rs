@@ -108,13 +108,17 @@ impl FixedHeadersBuilder {
                 complain("the value holds a line break or another control character");
                 continue;
             }
+            if !value.is_ascii() {
+                complain("the value is not plain ASCII text");
+                continue;
+            }
             match HeaderValue::from_str(value) {
                 Ok(_) if value.is_empty() => complain("the value is empty; remove the header or name one"),
                 Ok(mut value) => {
                     value.set_sensitive(true);
                     fixed.push(Fixed { name: parsed, value, replaces });
                 }
-                Err(_) => complain("the value is not plain ASCII text"),
+                Err(_) => complain("the value holds something that no header can have"),
             }
         }
         if problems.is_empty() { Ok(FixedHeaders(fixed.into())) } else { Err(InvalidHeaders { problems }) }

@@ -46,15 +46,16 @@ impl AttachHeadersLayer {
 }
 
 impl<S> AttachHeaders<S> {
-    fn finished<B>(&self, mut parts: Parts, body: B) -> Result<Outgoing<B>, Error> {
+    fn finished<B>(&self, parts: Parts, body: B) -> Result<Outgoing<B>, Error> {
         if !self.plain_http && !self.headers.is_empty() {
             address::check(&parts.uri)?;
         }
-        self.headers.put_onto(&mut parts.headers).map_err(|name| {
-            let what = "the request has a header already that the backend's configuration sets";
-            Error::new(Kind::Unattachable, what).with_source(format!("it is {name}"))
-        })?;
-        Ok(finish(parts, body))
+        finish(parts, body, |headers| {
+            self.headers.put_onto(headers).map_err(|name| {
+                let what = "the request has a header already that the backend's configuration sets";
+                Error::new(Kind::Unattachable, what).with_source(format!("it is {name}"))
+            })
+        })
     }
 }
 

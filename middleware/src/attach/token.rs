@@ -4,7 +4,11 @@ use crate::{
     outgoing::{Outgoing, SendOutgoing},
     proof::{BackendToken, Carry, Identity, Outbound, Proves, UpstreamTokens},
 };
-use http::{HeaderValue, Request, header, request::Parts};
+use http::{
+    HeaderValue, Request,
+    header::{self, Entry},
+    request::Parts,
+};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     sync::Arc,
@@ -118,7 +122,7 @@ impl<P: Proves<UpstreamTokens>> TokenOf<P> for Upstream {
 }
 
 impl<S, O> AttachToken<S, O> {
-    fn finished<P, B>(&self, mut parts: Parts, carry: Carry<P, B>) -> Result<Outgoing<B>, Error>
+    fn finished<P, B>(&self, parts: Parts, carry: Carry<P, B>) -> Result<Outgoing<B>, Error>
     where
         P: Proves<Identity> + Outbound,
         O: TokenOf<P>,
@@ -129,14 +133,17 @@ impl<S, O> AttachToken<S, O> {
         if caller.token().is_some_and(|own| own.expose_secret() == token.expose_secret()) {
             return Err(unattachable("the token for the backend is the caller's own"));
         }
-        if parts.headers.contains_key(header::AUTHORIZATION) {
-            return Err(unattachable("the request has an authorization already"));
-        }
         if !self.plain_http {
             address::check(&parts.uri)?;
         }
-        parts.headers.insert(header::AUTHORIZATION, bearer(token)?);
-        Ok(finish(parts, carry.into_parts().1))
+        let value = bearer(token)?;
+        finish(parts, carry.into_parts().1, |headers| match headers.entry(header::AUTHORIZATION) {
+            Entry::Occupied(_) => Err(unattachable("the request has an authorization already")),
+            Entry::Vacant(place) => {
+                place.insert(value);
+                Ok(())
+            }
+        })
     }
 }
 

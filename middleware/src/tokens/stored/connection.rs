@@ -28,8 +28,8 @@ pub struct Connection {
     being_renewed: bool,
 }
 
-/// How good a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How good a connection is, from good to bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Condition {
     Fresh,
     /// Good, and it is time for the next.
@@ -140,12 +140,9 @@ impl Connection {
         if !id_token_matters {
             return access;
         }
-        match (&self.id_token, access) {
-            (None, _) | (_, Condition::Ended) => Condition::Ended,
-            (Some(_), access) => match self.judge(self.id_token_expires, now) {
-                Condition::Fresh => access,
-                worse => worse,
-            },
+        match &self.id_token {
+            Some(_) => access.max(self.judge(self.id_token_expires, now)),
+            None => Condition::Ended,
         }
     }
 
