@@ -99,7 +99,8 @@ fn stack(
     Response = String,
     Error = BoxError,
     Future: Send + 'static,
-> + Clone + use<> {
+> + Clone
++ use<> {
     let tell = service_fn(async |request: Inside| {
         let credentials: &AwsCredentials = request.body().proof().fact();
         Ok::<_, BoxError>(credentials.access_key_id().to_owned())

@@ -25,7 +25,7 @@ use super::{
     record::{Cursor, Expect, Fence, Found, Kept, Terms, Version},
 };
 use countersign::clock::Clock;
-use redb::{Database, DatabaseError};
+use redb::{Database, DatabaseError, backends::FileBackend};
 use std::{
     fmt, fs, io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -125,7 +125,9 @@ impl Open {
     fn new(path: &Path, clock: Arc<dyn Clock>, pause: Duration) -> Result<Self, Error> {
         let refused = |error: DatabaseError| not_opened(path, &error);
         let file = created(path).map_err(|error| refused(error.into()))?;
-        let database = Database::builder().set_cache_size(CACHE).create_file(file).map_err(refused)?;
+        let backend = FileBackend::new(file).map_err(refused)?;
+        let database =
+            Database::builder().set_cache_size(CACHE).create_with_backend(backend).map_err(refused)?;
         let transaction = database.begin_write().map_err(|error| unread(error.into()))?;
         if !tables::prepare(&transaction).map_err(unread)? {
             let what =
