@@ -31,9 +31,12 @@ use futures_util::FutureExt;
 use http::{Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
 use tokio::runtime::Runtime;
-use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn, util::ServiceFn};
 
 type Call = Request<Carry<Attached, Full<Bytes>>>;
 
@@ -61,7 +64,7 @@ fn layers(runtime: &Runtime, world: &World, caller: &Authenticated) {
     // The first call fills the cache; it may wait for STS.
     runtime.block_on(full.clone().oneshot(attached(caller, "https://example.com/mcp"))).expect("STS answers");
     let keys = || StaticKeys::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into());
-    let mut bare = service_fn(|_: Call| std::future::ready(Ok::<_, Infallible>(answer())));
+    let mut bare = service_fn(|_: Call| ready(Ok::<_, Infallible>(answer())));
     let mut signed =
         ServiceBuilder::new().service_credentials(keys()).sign_request(target()).service(nowhere());
     let mut selected = ServiceBuilder::new()
@@ -141,16 +144,12 @@ fn cache(world: &World) -> CredentialCache<Sts> {
     CredentialCache::new(sts.expect("it is on this machine"))
 }
 
+type Sent = Request<Payload<Full<Bytes>>>;
+type Answered = Ready<Result<Response<Full<Bytes>>, Infallible>>;
+
 /// What answers at once, without a network.
-fn nowhere() -> Transmit<
-    impl Service<
-        Request<Payload<Full<Bytes>>>,
-        Response = Response<Full<Bytes>>,
-        Error = Infallible,
-        Future: Send,
-    > + Clone,
-> {
-    Transmit::dangerous_over(service_fn(|_: Request<Payload<Full<Bytes>>>| std::future::ready(Ok(answer()))))
+fn nowhere() -> Transmit<ServiceFn<fn(Sent) -> Answered>> {
+    Transmit::dangerous_over(service_fn(|_| ready(Ok(answer()))))
 }
 
 fn answer() -> Response<Full<Bytes>> {

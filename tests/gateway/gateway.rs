@@ -65,7 +65,7 @@ impl Gateway {
     }
 
     pub(crate) fn token(&self, who: &str) -> String {
-        self.world.idp.mint(who).audience(&*self.endpoint).token()
+        self.world.idp.mint(who).audience(&self.endpoint).token()
     }
 
     /// One request with these headers, besides those that every request of MCP has.
@@ -163,7 +163,7 @@ pub(crate) fn modern_body(method: &str, mut params: Value) -> String {
 /// The message that an answer holds, whether it came alone or in a stream.
 pub(crate) fn message(answer: &Answer) -> Value {
     let text = answer.text();
-    let data = text.lines().filter_map(|line| line.strip_prefix("data:")).last();
+    let data = text.lines().rev().find_map(|line| line.strip_prefix("data:"));
     serde_json::from_str(data.unwrap_or(&text))
         .unwrap_or_else(|_| panic!("no message: {} {text}", answer.status))
 }

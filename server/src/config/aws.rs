@@ -23,7 +23,7 @@ pub(crate) struct Aws {
 
 pub(super) fn resolve_aws(raw: Spanned<raw::Aws>, url: Option<&Uri>, findings: &mut Findings) -> Option<Aws> {
     let Spanned { value: raw, referenced, .. } = raw;
-    let target = resolve_target(raw.service, raw.region, url, referenced, findings);
+    let target = resolve_target(raw.service.as_ref(), raw.region.as_ref(), url, referenced, findings);
     let roles = resolve_roles(raw.roles, raw.session_name, findings);
     let sts = resolve_sts(&raw.sts, target.as_ref(), referenced, findings);
     let session = resolve_session(&raw.sts, findings);
@@ -66,16 +66,16 @@ fn resolve_session(raw: &raw::Sts, findings: &mut Findings) -> Option<Session> {
 
 /// What is named wins; the rest is what the backend's host says, if it says anything.
 fn resolve_target(
-    service: Option<Spanned<String>>,
-    region: Option<Spanned<String>>,
+    service: Option<&Spanned<String>>,
+    region: Option<&Spanned<String>>,
     url: Option<&Uri>,
     place: Location,
     findings: &mut Findings,
 ) -> Option<SigningTarget> {
     let host = url.and_then(Uri::host);
-    let named = |value: &Option<Spanned<String>>| value.as_ref().map(|name| name.value.clone());
-    let (service, region) = match (&service, &region) {
-        (Some(_), Some(_)) => (named(&service), named(&region)),
+    let named = |value: Option<&Spanned<String>>| value.map(|name| name.value.clone());
+    let (service, region) = match (service, region) {
+        (Some(_), Some(_)) => (named(service), named(region)),
         _ => {
             let inferred = SigningTarget::of_host(host?);
             let inferred = inferred.map_err(|error| {
@@ -84,7 +84,7 @@ fn resolve_target(
             });
             let inferred = inferred.ok()?;
             let or = |name: Option<String>, inferred: &str| Some(name.unwrap_or_else(|| inferred.to_owned()));
-            (or(named(&service), inferred.service()), or(named(&region), inferred.region()))
+            (or(named(service), inferred.service()), or(named(region), inferred.region()))
         }
     };
     match SigningTarget::new(&service?, &region?) {

@@ -36,6 +36,10 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<(Gateway, Vec<Problem>), V
     }
 }
 
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "an enum of another crate, whose parser has many things to say"
+)]
 /// What a person does about a text that does not have the form of a configuration.
 fn misshapen(file: &str, error: &Error) -> Problem {
     let place = error.location().map_or_else(|| Place::at(file), |at| Place::of(file, at));

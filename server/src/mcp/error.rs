@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
 };
 use countersign::{BoxError, Error, Kind, respond::Answer};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 use tower::timeout::error::Elapsed;
 
 /// A backend's failure, whatever it was.
@@ -90,30 +90,28 @@ impl Refusal {
     pub(super) fn of_call(name: &str, error: BoxError) -> Result<Self, Error> {
         let error = match error.downcast::<Error>() {
             Ok(ours) if ours.kind() == Kind::ExpiredToken => return Err(*ours),
-            Ok(ours) => ours as BoxError,
-            Err(other) => other,
+            Ok(ours) => ours,
+            Err(other) => {
+                let what = if other.is::<Elapsed>() { "did not answer in time" } else { "cannot be reached" };
+                tracing::warn!(backend = name, error = chain(&*other), "no answer");
+                return Ok(Self::backend(name, what));
+            }
         };
-        let kind = error.downcast_ref::<Error>().map(Error::kind);
-        if kind.is_none() {
-            let what = if error.is::<Elapsed>() { "did not answer in time" } else { "cannot be reached" };
-            tracing::warn!(backend = name, error = chain(&*error), "no answer");
-            return Ok(Self::backend(name, what));
-        }
         let answer = Answer::to(&*error);
         let code = match answer.status() {
             StatusCode::FORBIDDEN => NOT_ALLOWED,
             StatusCode::SERVICE_UNAVAILABLE => TRY_AGAIN,
             _ => BACKEND_FAILED,
         };
-        let mut data = json!({"backend": name});
+        let mut data = Map::from_iter([("backend".to_owned(), name.into())]);
         if let Some(id) = answer.correlation_id() {
-            data["correlation_id"] = id.into();
+            data.insert("correlation_id".to_owned(), id.into());
         }
         if let Some(after) = answer.retry_after() {
-            data["retry_after_seconds"] = after.as_secs().max(1).into();
+            data.insert("retry_after_seconds".to_owned(), after.as_secs().max(1).into());
         }
         let message = format!("backend `{name}`: {}", answer.sentence());
-        Ok(Self::new(StatusCode::OK, code, message).with_data(data))
+        Ok(Self::new(StatusCode::OK, code, message).with_data(data.into()))
     }
 
     /// Whose answer it is.
@@ -134,10 +132,10 @@ impl Refusal {
 
     pub(super) fn into_response(self) -> Response<Body> {
         let Parts { status, id, code, message, data } = *self.0;
-        let mut error = json!({"code": code, "message": message});
-        if let Some(data) = data {
-            error["data"] = data;
-        }
+        let error = match data {
+            Some(data) => json!({"code": code, "message": message, "data": data}),
+            None => json!({"code": code, "message": message}),
+        };
         // The id goes back as it came: it may be a number that no type here holds.
         let id = id.map_or_else(|| "null".to_owned(), |id| id.get().to_owned());
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);

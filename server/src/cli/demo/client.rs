@@ -95,8 +95,8 @@ impl Client {
 
     async fn ask(&mut self, method: &str, mut params: Value) -> Result<Value, Refused> {
         let name = params.get("name").and_then(Value::as_str).map(str::to_owned);
-        if self.era == Era::Modern {
-            params["_meta"] = meta();
+        if let (Era::Modern, Some(params)) = (self.era, params.as_object_mut()) {
+            params.insert("_meta".to_owned(), meta());
         }
         let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let mut answer = self.post(method, name.as_deref(), &request).await?;
@@ -185,6 +185,7 @@ fn message_in(text: &str, headers: &HeaderMap) -> Option<Value> {
     if !events {
         return serde_json::from_str(text).ok();
     }
-    let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
-    data.filter_map(|data| serde_json::from_str(data).ok()).last()
+    let data = text.lines().rev().filter_map(|line| line.strip_prefix("data:"));
+    let mut messages = data.filter_map(|data| serde_json::from_str(data).ok());
+    messages.next()
 }
