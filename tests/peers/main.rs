@@ -3,4 +3,5 @@
 mod botocore;
 mod mcp_python;
 mod moto;
+mod oidc_exchange;
 mod oidc_provider;
