@@ -5,5 +5,6 @@ mod botocore;
 mod gate;
 mod mcp_python;
 mod moto;
+mod oidc_exchange;
 mod oidc_provider;
 mod s3s;

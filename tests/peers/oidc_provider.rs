@@ -29,9 +29,9 @@ use tower::ServiceBuilder;
 use url::Url;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/npm/oidc-provider.mjs");
-const OURS: &str = "https://api.example";
+pub(crate) const OURS: &str = "https://api.example";
 const RSA: &str = "https://rsa.example";
-const OPAQUE: &str = "https://opaque.example";
+pub(crate) const OPAQUE: &str = "https://opaque.example";
 const BACK: &str = "http://127.0.0.1:4711/callback";
 // RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -101,7 +101,7 @@ async fn it_is_asked_about_opaque_tokens() {
 }
 
 /// A service that says who is calling, as far as `issuer` can tell.
-async fn service(issuer: Issuer) -> Server {
+pub(crate) async fn service(issuer: Issuer) -> Server {
     let verifier = Verifier::builder().trust(issuer).build().unwrap();
     let stack = ServiceBuilder::new().respond().verify_identity_for_router(verifier);
     Server::start(Router::new().route("/", get(whoami)).layer(stack)).await
@@ -112,14 +112,14 @@ async fn whoami(caller: Identity) -> Json<Value> {
 }
 
 /// The running provider, and what its discovery document says.
-struct Provider {
-    issuer: String,
+pub(crate) struct Provider {
+    pub(crate) issuer: String,
     metadata: Value,
     _process: Counterpart,
 }
 
 impl Provider {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut command = Command::new(peers::node());
         command.arg(SCRIPT).env("COUNTERSIGN_NPM", peers::npm());
         let mut process = Counterpart::start(&mut command);
@@ -128,12 +128,12 @@ impl Provider {
         Self { metadata: Plain::default().fetch(&url).await.json(), issuer, _process: process }
     }
 
-    fn endpoint(&self, name: &str) -> &str {
+    pub(crate) fn endpoint(&self, name: &str) -> &str {
         text(&self.metadata, name)
     }
 
     /// Code with PKCE, through the provider's own pages.
-    async fn sign_in(&self, name: &str, resource: &str) -> Value {
+    pub(crate) async fn sign_in(&self, name: &str, resource: &str) -> Value {
         let query = encode(&[
             ("response_type", "code"),
             ("client_id", "app"),
@@ -241,6 +241,6 @@ fn between<'p>(page: &'p str, before: &str, after: &str) -> &'p str {
         .unwrap_or_else(|| panic!("no {before:?} in {page}"))
 }
 
-fn text<'j>(json: &'j Value, member: &str) -> &'j str {
+pub(crate) fn text<'j>(json: &'j Value, member: &str) -> &'j str {
     json[member].as_str().unwrap_or_else(|| panic!("no {member} in {json}"))
 }

@@ -8,21 +8,32 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
 
-const { Provider, errors } = createRequire(path.join(process.env.COUNTERSIGN_NPM, "package.json"))("oidc-provider");
+const load = createRequire(path.join(process.env.COUNTERSIGN_NPM, "package.json"));
+const { Provider, errors } = load("oidc-provider");
+const jose = load("jose");
 
 const CALLBACK = "http://127.0.0.1/callback";
+
+// RFC 8693.
+const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
+const PARAMETERS = ["resource", "audience", "scope", "requested_token_type", "subject_token", "subject_token_type"];
 
 // What there is to ask for, and how each resource wants its tokens.
 const RESOURCES = {
   "https://api.example": { accessTokenFormat: "jwt", jwt: { sign: { alg: "ES256" } } },
   "https://rsa.example": { accessTokenFormat: "jwt", jwt: { sign: { alg: "RS256" } } },
   "https://opaque.example": { accessTokenFormat: "opaque" },
+  "https://backend.example": { accessTokenFormat: "jwt", jwt: { sign: { alg: "ES256" } } },
 };
 
 const server = createServer();
 server.listen(0, "127.0.0.1", () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
-  server.on("request", new Provider(issuer, configuration()).callback());
+  const settings = configuration();
+  const provider = new Provider(issuer, settings);
+  provider.registerGrantType(EXCHANGE, (ctx) => exchange(provider, settings.jwks, ctx), PARAMETERS);
+  server.on("request", provider.callback());
   console.log(`issuer: ${issuer}`);
 });
 
@@ -40,6 +51,14 @@ function configuration() {
         client_id: "gateway",
         client_secret: "hush",
         token_endpoint_auth_method: "client_secret_basic",
+        grant_types: [EXCHANGE],
+        response_types: [],
+        redirect_uris: [],
+      },
+      {
+        client_id: "bystander",
+        client_secret: "hush",
+        token_endpoint_auth_method: "client_secret_post",
         grant_types: [],
         response_types: [],
         redirect_uris: [],
@@ -65,6 +84,32 @@ function getResourceServerInfo(_, resource) {
   const wish = RESOURCES[resource];
   if (!wish) throw new errors.InvalidTarget();
   return { audience: resource, scope: "mcp read", accessTokenTTL: 600, ...wish };
+}
+
+// A token for another resource, about whomever the subject token is about.
+async function exchange(provider, jwks, ctx) {
+  const { client, params } = ctx.oidc;
+  const kinds = [params.subject_token_type, params.requested_token_type ?? ACCESS_TOKEN];
+  if (kinds.some((kind) => kind !== ACCESS_TOKEN)) throw new errors.InvalidRequest("only access tokens are exchanged");
+  const subject = await about(provider, jwks, params.subject_token);
+  if (!subject) throw new errors.InvalidRequest("the subject token is not believed");
+  const token = new provider.AccessToken({ accountId: subject, client, gty: "token_exchange", scope: params.scope });
+  token.resourceServer = new provider.ResourceServer(params.resource, getResourceServerInfo(ctx, params.resource));
+  ctx.body = {
+    access_token: await token.save(),
+    issued_token_type: ACCESS_TOKEN,
+    token_type: token.tokenType,
+    expires_in: token.expiration,
+    scope: token.scope,
+  };
+}
+
+// JWTs are not kept, opaque tokens are.
+async function about(provider, jwks, token) {
+  if (!token?.includes(".")) return (await provider.AccessToken.find(token))?.accountId;
+  const keys = jose.createLocalJWKSet({ keys: jwks.keys.map(({ d, p, q, dp, dq, qi, ...open }) => open) });
+  const verified = await jose.jwtVerify(token, keys, { issuer: provider.issuer, typ: "at+jwt" }).catch(() => undefined);
+  return verified?.payload.sub;
 }
 
 function key(alg, { privateKey }) {
