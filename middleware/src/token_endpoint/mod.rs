@@ -9,9 +9,9 @@
 //!
 //! let login = TokenEndpoint::new(
 //!     "https://login.example.com/oauth2/token",
-//!     ClientAuthentication::basic("gateway", "secret".into()),
+//!     ClientAuthentication::basic("gateway", "sesame".into()),
 //! );
-//! assert!(!format!("{login:?}").contains("secret"));
+//! assert!(!format!("{login:?}").contains("sesame"));
 //! ```
 
 mod answer;

@@ -155,9 +155,10 @@ async fn each_way_to_say_who_we_are_is_understood() {
             let key = ClientKey::from_pem(pem, "mine").unwrap();
             let client = ClientAuthentication::private_key_jwt("signer", key);
             // Either name of the server is right; the address of the endpoint is what we say by ourselves.
-            let client = match algorithm {
-                Algorithm::ES256 => client.with_assertion_audience(idp.issuer()),
-                _ => client,
+            let client = if algorithm == Algorithm::ES256 {
+                client.with_assertion_audience(idp.issuer())
+            } else {
+                client
             };
             Exchange::builder(TokenEndpoint::new(idp.url("/token"), client), CallersToken::new())
         })
@@ -366,7 +367,7 @@ fn key(algorithm: Algorithm) -> (String, Value) {
         Algorithm::ES256 => &rcgen::PKCS_ECDSA_P256_SHA256,
         Algorithm::ES384 => &rcgen::PKCS_ECDSA_P384_SHA384,
         Algorithm::EdDSA => &rcgen::PKCS_ED25519,
-        _ => &rcgen::PKCS_RSA_SHA256,
+        Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512 | Algorithm::PS256 => &rcgen::PKCS_RSA_SHA256,
     };
     let pair = rcgen::KeyPair::generate_for(kind).unwrap();
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -378,7 +379,7 @@ fn key(algorithm: Algorithm) -> (String, Value) {
             json!({"kty": "EC", "crv": curve, "x": encode(x), "y": encode(y)})
         }
         Algorithm::EdDSA => json!({"kty": "OKP", "crv": "Ed25519", "x": encode(raw)}),
-        _ => {
+        Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512 | Algorithm::PS256 => {
             // SEQUENCE { INTEGER n, INTEGER e }, with the lengths that 2048 bits have.
             let (n, e) = (&raw[9..9 + 256], &raw[raw.len() - 3..]);
             json!({"kty": "RSA", "n": encode(n), "e": encode(e)})

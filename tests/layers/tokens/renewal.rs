@@ -273,7 +273,9 @@ async fn a_token_that_cannot_be_renewed_ahead_is_used_to_its_end() {
         let (ended, asked, kept) = match says {
             // It may be renewed yet.
             Says::Unspent => (Kind::UpstreamUnavailable, 3, Some("old".to_owned())),
-            _ => (Kind::UpstreamTokenMissing, 1, Some("old".to_owned())),
+            Says::New | Says::Refused | Says::Unknown => {
+                (Kind::UpstreamTokenMissing, 1, Some("old".to_owned()))
+            }
         };
         assert_eq!(scene.call(&process).await, Err(ended), "{says:?}");
         assert_eq!((told.asked(), scene.kept()), (asked, kept), "{says:?}");
