@@ -6,7 +6,7 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use std::{
     fmt,
     future::Future,
-    hash::Hash,
+    hash::{BuildHasher, Hash, RandomState},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -172,6 +172,12 @@ impl Lifetime {
     pub(crate) fn is_ageing(&self, now: SystemTime) -> bool {
         now >= self.ageing
     }
+}
+
+/// Between a half and the whole of `pause`, so that those who failed together do not come back together.
+pub(crate) fn scattered(pause: Duration) -> Duration {
+    let random = u32::try_from(RandomState::new().hash_one(()) % 1000).unwrap_or_default();
+    pause.mul_f64(0.5 + f64::from(random) / 2000.0)
 }
 
 impl<V> Landing<V>

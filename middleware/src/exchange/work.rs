@@ -8,17 +8,13 @@ use super::{
 use crate::{
     clock::Clock,
     error::Kind,
-    flight::{Landed, Lifetime},
+    flight::{Landed, Lifetime, scattered},
     proof::BackendToken,
     refusal::Refusal,
     token_endpoint::{Code, Failure, Granted, TokenClient},
 };
 use secrecy::{ExposeSecret, SecretString};
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::Semaphore,
     time::{self, Instant},
@@ -203,10 +199,4 @@ fn unusable(detail: impl Into<crate::error::BoxError>) -> Refusal {
 
 fn is_same(one: &SecretString, other: &SecretString) -> bool {
     one.expose_secret() == other.expose_secret()
-}
-
-/// Between a half and the whole of `pause`, so that those who failed together do not come back together.
-fn scattered(pause: Duration) -> Duration {
-    let random = u32::try_from(RandomState::new().hash_one(()) % 1000).unwrap_or_default();
-    pause.mul_f64(0.5 + f64::from(random) / 2000.0)
 }

@@ -20,8 +20,10 @@ mod client_authentication;
 mod client_key;
 mod problem;
 
+#[cfg(feature = "exchange")]
+pub(crate) use self::answer::Granted;
 pub(crate) use self::{
-    answer::{Code, Failure, Granted},
+    answer::{Code, Failure},
     ask::TokenClient,
 };
 pub use self::{client_authentication::ClientAuthentication, client_key::ClientKey, problem::ConfigError};
@@ -101,6 +103,7 @@ impl TokenEndpoint {
 }
 
 /// Whether `text` is a scope-token (RFC 6749, section 3.3).
+#[cfg(feature = "exchange")]
 pub(crate) fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }

@@ -14,12 +14,12 @@ use super::{
 use crate::{
     clock::Clock,
     error::{BoxError, chain},
+    flight::scattered,
     proof::UpstreamToken,
     refusal::Refusal,
 };
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -228,10 +228,4 @@ impl<S: fmt::Debug, R: fmt::Debug> fmt::Debug for Renewal<S, R> {
 /// To its very end, where it cannot be renewed just now.
 fn is_good(kept: &Connection, now: SystemTime, want: Want) -> bool {
     kept.clone().without_refresh_token().condition(now, want.id_token) != Condition::Ended
-}
-
-/// Between a half and the whole of `pause`, so that those who wait do not all come back at once.
-fn scattered(pause: Duration) -> Duration {
-    let random = u32::try_from(RandomState::new().hash_one(()) % 1000).unwrap_or_default();
-    pause.mul_f64(0.5 + f64::from(random) / 2000.0)
 }
