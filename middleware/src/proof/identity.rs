@@ -26,7 +26,7 @@ pub struct Identity(Arc<Known>);
 
 struct Known {
     parts: IdentityParts,
-    fingerprints: OnceLock<[[u8; 32]; 3]>,
+    fingerprints: OnceLock<[[u8; 32]; 2]>,
 }
 
 /// What an identity is made of.
@@ -111,7 +111,7 @@ impl Identity {
 
     /// What a cache finds this caller by: computed once, and remembered for as long as the identity is.
     #[allow(dead_code, reason = "`AssumeRole` asks for it, where that is on")]
-    pub(crate) fn fingerprints(&self, compute: impl FnOnce(&Self) -> [[u8; 32]; 3]) -> &[[u8; 32]; 3] {
+    pub(crate) fn fingerprints(&self, compute: impl FnOnce(&Self) -> [[u8; 32]; 2]) -> &[[u8; 32]; 2] {
         self.0.fingerprints.get_or_init(|| compute(self))
     }
 }

@@ -1,6 +1,6 @@
 use super::{
     entry::TokenMark,
-    key::{self, Digest, Fields, Key, KeyRef},
+    key::{self, Digest, Fields, Key, KeyRef, Short},
     limits,
     mint::MintOrder,
     provider::{AssumeStep, CallerProof, CredentialRequest},
@@ -24,13 +24,12 @@ pub(super) struct Glance<'a> {
     session: &'a Session,
     caller: &'a Identity,
     role: &'a AwsRole,
-    person: &'a Digest,
-    whole: Whole<'a>,
+    who: Who<'a>,
     /// What was worked out for this call. `None` where the session is the same for everybody.
-    chosen: Option<(Arc<[Chosen]>, Digest)>,
+    chosen: Option<(Arc<[Chosen]>, Short)>,
 }
 
-enum Whole<'a> {
+enum Who<'a> {
     Known(&'a Digest),
     Upstream(SecretString, Digest),
 }
@@ -52,14 +51,13 @@ impl<'a> Glance<'a> {
         P: Proves<AwsRole> + Proves<Identity> + Outbound,
     {
         let (caller, role): (&Identity, &AwsRole) = (proof.fact(), proof.fact());
-        let [person, actors, claims] = key::caller(caller);
-        let whole = match session.source() {
-            Source::Caller => Whole::Known(claims),
-            Source::Minted(_) | Source::Brokered(_) => Whole::Known(actors),
+        let who = match session.source() {
+            Source::Caller => Who::Known(key::by_token(caller)),
+            Source::Minted(_) | Source::Brokered(_) => Who::Known(key::by_name(caller)),
             Source::Upstream { provider, which } => {
                 let token = upstream_token(proof, provider, *which)?;
-                let digest = upstream_digest(token.expose_secret(), actors);
-                Whole::Upstream(token, digest)
+                let digest = upstream_digest(token.expose_secret(), key::by_name(caller));
+                Who::Upstream(token, digest)
             }
         };
         let chosen = if session.is_fixed() {
@@ -70,15 +68,14 @@ impl<'a> Glance<'a> {
             let digest = particulars(&chosen);
             Some((chosen, digest))
         };
-        Ok(Self { session, caller, role, person, whole, chosen })
+        Ok(Self { session, caller, role, who, chosen })
     }
 
     pub(super) fn key(&self) -> KeyRef<'_> {
         KeyRef {
-            person: self.person,
-            whole: match &self.whole {
-                Whole::Known(digest) => digest,
-                Whole::Upstream(_, digest) => digest,
+            who: match &self.who {
+                Who::Known(digest) => digest,
+                Who::Upstream(_, digest) => digest,
             },
             session: self.session.digest(),
             particulars: self.chosen.as_ref().map(|(_, digest)| digest),
@@ -92,15 +89,20 @@ impl<'a> Glance<'a> {
             caller: self.caller.clone(),
             session: self.session.clone(),
             chosen: self.chosen.as_ref().map(|(chosen, _)| chosen.clone()),
-            upstream: match &self.whole {
-                Whole::Known(_) => None,
-                Whole::Upstream(token, _) => Some(token.clone()),
+            upstream: match &self.who {
+                Who::Known(_) => None,
+                Who::Upstream(token, _) => Some(token.clone()),
             },
         }
     }
 }
 
 impl Ask {
+    /// What the person is found by, whatever session it is.
+    pub(super) fn person(&self) -> Digest {
+        key::person(self.caller.issuer(), self.caller.subject())
+    }
+
     /// Whose own fault a refusal may be. `None` where no token of the caller's is shown to STS.
     pub(super) fn mark(&self) -> Option<TokenMark> {
         self.token().map(|token| key::mark(token.expose_secret()))
@@ -183,12 +185,12 @@ fn choose(session: &Session, view: &View<'_, '_>) -> Result<Arc<[Chosen]>, Error
     steps.map(|step| step.choose(view)).collect()
 }
 
-fn particulars(chosen: &[Chosen]) -> Digest {
+fn particulars(chosen: &[Chosen]) -> Short {
     let mut fields = Fields::new("particulars");
     for chosen in chosen {
         chosen.describe(&mut fields);
     }
-    fields.digest()
+    key::short(&fields.digest())
 }
 
 fn assembled(step: &Step, role: AwsRole, chosen: Option<&Chosen>) -> Result<AssumeStep, Refusal> {
@@ -224,9 +226,9 @@ fn upstream_token<P: Outbound>(proof: &P, provider: &str, which: Upstream) -> Re
     })
 }
 
-fn upstream_digest(token: &str, actors: &Digest) -> Digest {
+fn upstream_digest(token: &str, by_name: &Digest) -> Digest {
     let mut fields = Fields::new("upstream");
-    fields.bytes(actors);
+    fields.bytes(by_name);
     match web_identity::claims(token) {
         Some(claims) => fields.claims(&claims),
         // None that STS would look at, so it is refused before anything is kept.

@@ -105,7 +105,7 @@ impl<C: CredentialProvider> CredentialCache<C> {
     /// until it ends.
     pub fn forget_caller(&self, issuer: &str, subject: &str) {
         let person = key::person(issuer, subject);
-        self.forget(|key| key.person == person);
+        self.forget(|entry| entry.is_of(&person));
     }
 
     /// Forgets the credentials with this id: a backend does not accept them any more, say. Whether there were any.
@@ -124,9 +124,9 @@ impl<C: CredentialProvider> CredentialCache<C> {
         self.forget(|_| true);
     }
 
-    fn forget(&self, which: impl Fn(&Key) -> bool) {
+    fn forget(&self, which: impl Fn(&Entry) -> bool) {
         let forgotten: Vec<Arc<Key>> =
-            self.0.entries.iter().filter(|(key, _)| which(key)).map(|(key, _)| key).collect();
+            self.0.entries.iter().filter(|(_, entry)| which(entry)).map(|(key, _)| key).collect();
         for key in forgotten {
             self.0.entries.invalidate(&*key);
             self.0.observer.observe(&Event::Evicted);
@@ -163,7 +163,8 @@ impl<C: CredentialProvider> CredentialCache<C> {
     /// What is to be done where nothing is at hand.
     pub(super) fn look(&self, ask: &Ask) -> Look {
         let now = self.0.clock.now();
-        let entry = self.0.entries.entry_by_ref(&ask.key).or_default().into_value();
+        let entry = self.0.entries.entry_by_ref(&ask.key);
+        let entry = entry.or_insert_with(|| Arc::new(Entry::new(Some(ask.person())))).into_value();
         match entry.turn(now, ask.mark()) {
             Turn::Ready(credentials) => {
                 self.0.observer.observe(&Event::Hit);

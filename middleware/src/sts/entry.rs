@@ -3,10 +3,10 @@
 
 use super::{
     expiry::Lifetime,
+    key::Digest,
     refusal::{Concerns, Refusal},
 };
 use crate::{error::Kind, proof::AwsCredentials};
-use arc_swap::ArcSwapOption;
 use futures_util::{FutureExt, future::Shared};
 use std::{
     mem,
@@ -29,9 +29,10 @@ pub(super) type TokenMark = [u8; 32];
 /// How an attempt ended, for everybody who waited.
 pub(super) type Outcome = Result<AwsCredentials, Refusal>;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Entry {
-    current: ArcSwapOption<Current>,
+    /// Whose it is, where it is somebody's: for those who want a person forgotten.
+    person: Option<Digest>,
     state: Mutex<State>,
 }
 
@@ -43,8 +44,10 @@ struct Current {
     _held: Held,
 }
 
+/// What is read most stands together at the beginning.
 #[derive(Debug, Default)]
 struct State {
+    current: Option<Current>,
     flight: Option<Flight>,
     refused: Option<Remembered>,
     refused_tokens: Vec<(TokenMark, Remembered)>,
@@ -91,18 +94,24 @@ pub(super) struct Held {
 }
 
 impl Entry {
+    pub(super) fn new(person: Option<Digest>) -> Self {
+        Self { person, state: Mutex::default() }
+    }
+
+    pub(super) fn is_of(&self, person: &Digest) -> bool {
+        self.person.as_ref() == Some(person)
+    }
+
     /// Credentials that are good now, and whether it is time for the next.
     pub(super) fn ready(&self, now: SystemTime) -> Option<(AwsCredentials, bool)> {
-        let current = self.current.load();
-        let current = current.as_ref().filter(|current| current.lifetime.covers(now))?;
-        Some((current.credentials.clone(), current.lifetime.is_ageing(now)))
+        self.lock().ready(now)
     }
 
     /// For somebody who has nothing to go on with.
     pub(super) fn turn(self: &Arc<Self>, now: SystemTime, mark: Option<TokenMark>) -> Turn {
         let mut state = self.lock();
         // Somebody's attempt may have ended since the first look.
-        if let Some((credentials, _)) = self.ready(now) {
+        if let Some((credentials, _)) = state.ready(now) {
             return Turn::Ready(credentials);
         }
         if let Some(refusal) = state.remembered(now, mark) {
@@ -123,7 +132,7 @@ impl Entry {
         mark: impl FnOnce() -> Option<TokenMark>,
     ) -> Option<Landing> {
         let mut state = self.lock();
-        let is_ageing = self.ready(now).is_some_and(|(_, ageing)| ageing);
+        let is_ageing = state.ready(now).is_some_and(|(_, ageing)| ageing);
         let failed = state.refresh_failed.is_some_and(|since| is_recent(since, now));
         if !is_ageing || failed || state.flight.is_some() {
             return None;
@@ -137,36 +146,22 @@ impl Entry {
 
     /// Forgets the credentials with this id. Newer ones stay.
     pub(super) fn evict(&self, access_key_id: &str) -> bool {
-        let _state = self.lock();
-        let found = self
-            .current
-            .load()
-            .as_ref()
-            .is_some_and(|current| current.credentials.access_key_id() == access_key_id);
-        if found {
-            self.current.store(None);
-        }
-        found
+        self.lock().current.take_if(|current| current.credentials.access_key_id() == access_key_id).is_some()
     }
 
     /// Forgets credentials that somebody does not accept any more, unless they are so new that others would hardly
     /// fare better. Whether it did.
     pub(super) fn renew(&self, now: SystemTime) -> bool {
-        let _state = self.lock();
-        let old = self.current.load().as_ref().is_some_and(|current| !is_recent(current.since, now));
-        if old {
-            self.current.store(None);
-        }
-        old
+        self.lock().current.take_if(|current| !is_recent(current.since, now)).is_some()
     }
 
     /// Whether there is nothing in it that anybody would miss.
     pub(super) fn is_spent(&self, now: SystemTime) -> bool {
         let state = self.lock();
-        let remembers = state.refused.iter().chain(state.refused_tokens.iter().map(|(_, token)| token));
+        let mut remembered = state.refused.iter().chain(state.refused_tokens.iter().map(|(_, token)| token));
         state.flight.is_none()
-            && self.ready(now).is_none()
-            && !remembers.into_iter().any(|remembered| is_recent(remembered.since, now))
+            && state.ready(now).is_none()
+            && !remembered.any(|remembered| is_recent(remembered.since, now))
     }
 
     fn depart(self: &Arc<Self>, state: &mut State, mark: Option<TokenMark>) -> (Flight, Landing) {
@@ -190,11 +185,11 @@ impl Landing {
         lifetime: Lifetime,
         held: Held,
     ) {
-        let mut state = self.entry.lock();
-        *state = State::default();
         let current = Current { credentials: credentials.clone(), lifetime, since: now, _held: held };
-        self.entry.current.store(Some(Arc::new(current)));
-        drop(state);
+        let before =
+            mem::replace(&mut *self.entry.lock(), State { current: Some(current), ..State::default() });
+        // Outside of the lock: what was there is overwritten with zeros.
+        drop(before);
         self.tell(Ok(credentials));
     }
 
@@ -212,10 +207,10 @@ impl Landing {
             (Concerns::TheMoment, _) => state.refresh_failed = Some(now),
         }
         let refused = refusal.kind() == Kind::RoleRefused;
-        let given_up = refused && self.entry.current.swap(None).is_some();
+        let given_up = if refused { state.current.take() } else { None };
         drop(state);
         self.tell(Err(refusal.clone()));
-        given_up
+        given_up.is_some()
     }
 
     fn tell(&mut self, outcome: Outcome) {
@@ -243,6 +238,11 @@ impl Flight {
 }
 
 impl State {
+    fn ready(&self, now: SystemTime) -> Option<(AwsCredentials, bool)> {
+        let current = self.current.as_ref().filter(|current| current.lifetime.covers(now))?;
+        Some((current.credentials.clone(), current.lifetime.is_ageing(now)))
+    }
+
     fn remembered(&self, now: SystemTime, mark: Option<TokenMark>) -> Option<Refusal> {
         let of_token = self.refused_tokens.iter().find(|(token, _)| Some(*token) == mark);
         let remembered = [self.refused.as_ref(), of_token.map(|(_, remembered)| remembered)];

@@ -14,35 +14,34 @@ pub(super) type Digest = [u8; 32];
 /// Claims that differ from token to token without saying anything else about the caller.
 const OF_ONE_TOKEN: [&str; 4] = ["exp", "iat", "jti", "nbf"];
 
+/// Half of one, for what no caller chooses alone: nobody finds a second text with the same 128 bits either.
+pub(super) type Short = [u8; 16];
+
 /// Everything that STS is told, and who it is told about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
-    /// Issuer and subject.
-    pub(super) person: Digest,
-    /// Who acts for the person; with a web identity, everything that its token says of them.
-    pub(super) whole: Digest,
+    /// Who it is, who acts for them, and with a web identity everything that its token says of them.
+    pub(super) who: Digest,
     /// What was configured.
-    pub(super) session: Digest,
+    pub(super) session: Short,
     /// What was worked out for this very call: tags, the policy of a tool.
-    pub(super) particulars: Option<Digest>,
+    pub(super) particulars: Option<Short>,
     pub(super) role: AwsRole,
 }
 
 /// A [`Key`] that is not kept, so that nothing is copied to find one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyRef<'a> {
-    pub(super) person: &'a Digest,
-    pub(super) whole: &'a Digest,
-    pub(super) session: &'a Digest,
-    pub(super) particulars: Option<&'a Digest>,
+    pub(super) who: &'a Digest,
+    pub(super) session: &'a Short,
+    pub(super) particulars: Option<&'a Short>,
     pub(super) role: &'a AwsRole,
 }
 
 impl KeyRef<'_> {
     pub(super) fn to_key(self) -> Key {
         Key {
-            person: *self.person,
-            whole: *self.whole,
+            who: *self.who,
             session: *self.session,
             particulars: self.particulars.copied(),
             role: self.role.clone(),
@@ -52,8 +51,8 @@ impl KeyRef<'_> {
 
 impl Key {
     fn borrowed(&self) -> KeyRef<'_> {
-        let Self { person, whole, session, particulars, role } = self;
-        KeyRef { person, whole, session, particulars: particulars.as_ref(), role }
+        let Self { who, session, particulars, role } = self;
+        KeyRef { who, session, particulars: particulars.as_ref(), role }
     }
 }
 
@@ -61,8 +60,12 @@ impl Hash for KeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Digests are scattered already: a part of each finds the place, and equality compares the whole. Few people
         // have more than a few roles, so those stand in the same place.
-        let digests = [Some(self.person), Some(self.whole), Some(self.session), self.particulars];
-        let parts = digests.into_iter().flatten().filter_map(|digest| digest.first_chunk::<8>());
+        let parts = [
+            self.who.first_chunk(),
+            self.session.first_chunk(),
+            self.particulars.and_then(|p| p.first_chunk()),
+        ];
+        let parts = parts.into_iter().flatten();
         let mixed = parts.fold(0, |mixed: u64, part| mixed.rotate_left(1) ^ u64::from_ne_bytes(*part));
         state.write_u64(mixed);
     }
@@ -76,8 +79,7 @@ impl Hash for Key {
 
 impl Equivalent<Key> for KeyRef<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.person == &key.person
-            && self.whole == &key.whole
+        self.who == &key.who
             && self.session == &key.session
             && self.particulars == key.particulars.as_ref()
             && self.role == &key.role
@@ -105,23 +107,36 @@ impl Hasher for Mixed {
     }
 }
 
-/// What a caller is found by: the person, the actors, and everything that is not one token's own.
-pub(super) fn caller(identity: &Identity) -> &[Digest; 3] {
+/// What a caller is found by where STS is shown their token: everything in it that is not one token's own.
+pub(super) fn by_token(identity: &Identity) -> &Digest {
+    let [by_token, _] = digests(identity);
+    by_token
+}
+
+/// What a caller is found by where it is not: the person, and who acts for them.
+pub(super) fn by_name(identity: &Identity) -> &Digest {
+    let [_, by_name] = digests(identity);
+    by_name
+}
+
+fn digests(identity: &Identity) -> &[Digest; 2] {
     identity.fingerprints(|identity| {
-        let mut actors = Fields::new("actors");
+        let mut fields = Fields::new("by name");
+        fields.text(identity.issuer());
+        fields.text(identity.subject());
         for actor in identity.actors() {
-            actors.maybe(actor.issuer());
-            actors.text(actor.subject());
+            fields.maybe(actor.issuer());
+            fields.text(actor.subject());
         }
-        let actors = actors.digest();
-        let mut claims = Fields::new("claims");
-        claims.bytes(&actors);
+        let by_name = fields.digest();
+        let mut fields = Fields::new("by token");
+        fields.bytes(&by_name);
         // STS reads the token, which may say more than whoever vouches for the identity has passed on.
         match identity.token().and_then(|token| web_identity::claims(token.expose_secret())) {
-            Some(told) => claims.claims(&told),
-            None => claims.claims(identity.claims()),
+            Some(told) => fields.claims(&told),
+            None => fields.claims(identity.claims()),
         }
-        [person(identity.issuer(), identity.subject()), actors, claims.digest()]
+        [fields.digest(), by_name]
     })
 }
 
@@ -191,6 +206,13 @@ impl Fields {
     pub(super) fn digest(self) -> Digest {
         fixed(self.0.finish().as_ref())
     }
+}
+
+/// The first half.
+pub(super) fn short(digest: &Digest) -> Short {
+    let mut short = [0; 16];
+    short.copy_from_slice(digest.first_chunk::<16>().unwrap_or(&[0; 16]));
+    short
 }
 
 fn fixed(bytes: &[u8]) -> Digest {

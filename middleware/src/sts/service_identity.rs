@@ -68,7 +68,7 @@ impl ServiceIdentity {
     fn new(source: Source, clock: Arc<dyn Clock>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::new(Inner { id, source, entry: Arc::default(), clock }))
+        Self(Arc::new(Inner { id, source, entry: Arc::new(Entry::new(None)), clock }))
     }
 
     /// In this role instead, with the credentials of before. The session is called `countersign` unless the hop says

@@ -3,7 +3,7 @@ mod tests;
 
 use super::{
     hop::{Hop, step_settings},
-    key::{Digest, Fields},
+    key::{self, Fields, Short},
     limits,
     mint::{Minter, TokenMinter},
     problem::ConfigError,
@@ -49,7 +49,7 @@ struct Parts {
     hops: Vec<Hop>,
     ends_with_caller: bool,
     is_fixed: bool,
-    digest: Digest,
+    digest: Short,
 }
 
 /// What the first step is taken with.
@@ -130,7 +130,7 @@ impl Session {
         self.0.is_fixed
     }
 
-    pub(super) fn digest(&self) -> &Digest {
+    pub(super) fn digest(&self) -> &Short {
         &self.0.digest
     }
 }
@@ -254,7 +254,7 @@ impl SessionBuilder {
             hops: self.hops,
             ends_with_caller: self.ends_with_caller,
             is_fixed,
-            digest: fields.digest(),
+            digest: key::short(&fields.digest()),
         }))
     }
 }

@@ -133,7 +133,7 @@ fn every_setting_makes_another_session() {
         Session::caller().then(hop().with_policy(SessionPolicy::managed(["arn:aws:iam::aws:policy/A"]))),
     ];
     let count = sessions.len();
-    let digests: std::collections::HashSet<Digest> =
+    let digests: std::collections::HashSet<Short> =
         sessions.into_iter().map(|session| *session.build().unwrap().digest()).collect();
     assert_eq!(digests.len(), count);
     assert_eq!(Session::caller().build().unwrap().digest(), Session::default().digest());
