@@ -145,10 +145,11 @@ fn cache(world: &World) -> CredentialCache<Sts> {
 }
 
 type Sent = Request<Payload<Full<Bytes>>>;
+type Nowhere = Transmit<ServiceFn<fn(Sent) -> Answered>>;
 type Answered = Ready<Result<Response<Full<Bytes>>, Infallible>>;
 
 /// What answers at once, without a network.
-fn nowhere() -> Transmit<ServiceFn<fn(Sent) -> Answered>> {
+fn nowhere() -> Nowhere {
     Transmit::dangerous_over(service_fn(|_| ready(Ok(answer()))))
 }
 

@@ -11,20 +11,20 @@ fn order_is_a_type_and_proofs_cannot_be_forged() {
     programs.pass("ui/order/signed.rs");
     programs.pass("ui/order/aws.rs");
     programs.pass("ui/order/bearer.rs");
-    for mistake in ["swapped", "missing", "doubled", "retry_inside", "header_inside", "incoming"] {
+    for mistake in
+        ["swapped", "missing", "doubled", "retry_inside", "header_inside", "incoming", "not_attached"]
+    {
         programs.compile_fail(format!("ui/order/{mistake}.rs"));
     }
-    for mistake in ["no_role", "late_role", "two_roles", "two_credentials", "role_after_signature"] {
+    for mistake in ["no_identity", "no_credentials", "no_role", "late_role", "two_roles", "two_credentials"] {
         programs.compile_fail(format!("ui/order/{mistake}.rs"));
     }
-    programs.compile_fail("ui/order/no_credentials.rs");
-    programs.compile_fail("ui/order/no_identity.rs");
-    for mistake in ["no_token", "no_upstream_token", "header_after_token"] {
+    for mistake in
+        ["role_after_signature", "role_for_nobody", "no_token", "no_upstream_token", "header_after_token"]
+    {
         programs.compile_fail(format!("ui/order/{mistake}.rs"));
     }
-    programs.compile_fail("ui/order/not_attached.rs");
-    programs.compile_fail("ui/order/role_for_nobody.rs");
-    programs.compile_fail("ui/forgery/own_proof.rs");
-    programs.compile_fail("ui/forgery/own_fact.rs");
-    programs.compile_fail("ui/forgery/moved_proof.rs");
+    for forgery in ["own_proof", "own_fact", "moved_proof"] {
+        programs.compile_fail(format!("ui/forgery/{forgery}.rs"));
+    }
 }

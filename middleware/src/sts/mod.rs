@@ -41,7 +41,7 @@
 //! # #[tokio::main] async fn main() -> Result<(), BoxError> {
 //! let roles = Roles::builder()
 //!     .with_fallback("arn:aws:iam::123456789012:role/McpUser".parse()?)
-//!     .with_session_name("{claims.sub}".parse()?)
+//!     .with_session_name("{sub}".parse()?)
 //!     .build()?;
 //! let cache = CredentialCache::new(StandIn); // one for all backends
 //! let backend = ServiceBuilder::new()

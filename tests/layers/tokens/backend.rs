@@ -43,6 +43,7 @@ impl Backend {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let bytes = Arc::default();
+        #[allow(clippy::disallowed_methods, reason = "this task ends with the backend that owns it")]
         let tapping = tokio::spawn(tap(listener, server.address(), Arc::clone(&bytes)));
         Self { url, desk, bytes, tapping, _server: server }
     }
