@@ -171,39 +171,44 @@ struct BareKey {
     name: Arc<str>,
 }
 
-/// Moka alone, with such keys.
-fn bare(callers: &[Authenticated]) -> (Cache<BareKey, Arc<[u8; 64]>>, Vec<BareKey>) {
+/// Moka alone, with such keys, and what keys are made of. A request brings names of its own, not the very ones that are
+/// kept.
+fn bare(callers: &[Authenticated]) -> (Cache<BareKey, Arc<[u8; 64]>>, Vec<([u8; 32], String)>) {
     let cache = Cache::builder()
         .max_capacity(u64::try_from(callers.len() * 2).expect("it is few"))
         .eviction_policy(EvictionPolicy::lru())
         .build();
-    let role: Arc<str> = ROLE.into();
-    let keys: Vec<BareKey> = callers
+    let people: Vec<([u8; 32], String)> = callers
         .iter()
         .enumerate()
         .map(|(n, caller)| {
             let mut who = [7; 32];
             who[..8].copy_from_slice(&n.to_ne_bytes());
-            let name = caller.identity().subject().into();
-            BareKey { who, session: 1, role: role.clone(), name }
+            (who, caller.identity().subject().to_owned())
         })
         .collect();
-    for key in &keys {
-        cache.insert(key.clone(), Arc::new([0; 64]));
+    let role: Arc<str> = ROLE.into();
+    for person in &people {
+        cache.insert(key(person, &role), Arc::new([0; 64]));
     }
-    (cache, keys)
+    (cache, people)
+}
+
+fn key((who, name): &([u8; 32], String), role: &Arc<str>) -> BareKey {
+    BareKey { who: *who, session: 1, role: role.clone(), name: name.as_str().into() }
 }
 
 fn warm(runtime: &Runtime, entries: usize) {
     let callers = callers(runtime, entries);
     let cache = filled(runtime, &callers);
-    let (moka, keys) = bare(&callers);
+    let (moka, people) = bare(&callers);
+    let role: Arc<str> = ROLE.into();
     let mut with =
         ServiceBuilder::new().select_role(roles()).assume_role(&cache, Session::default()).service(tell());
     let mut without = ServiceBuilder::new().select_role(roles()).service(service_fn(tell_plainly));
     let (mut one, mut two, mut three) = (Pick::among(entries), Pick::among(entries), Pick::among(entries));
     let medians = Contest::new(format!("credentials at hand, {entries} callers"))
-        .entry("moka alone", || moka.get(&keys[one.pick()]).expect("it is there"))
+        .entry("moka alone", || moka.get(&key(&people[one.pick()], &role)).expect("it is there"))
         .entry("request and role, without credentials", || {
             let answer = without.call(attached(&callers[two.pick()]));
             answer.now_or_never().expect("nothing waits").expect("it answers")
@@ -227,7 +232,8 @@ fn two_threads(runtime: &Runtime) {
     for entries in [1, 1_000] {
         let callers = callers(runtime, entries);
         let cache = filled(runtime, &callers);
-        let (moka, keys) = bare(&callers);
+        let (moka, people) = bare(&callers);
+        let role: Arc<str> = ROLE.into();
         let with = ServiceBuilder::new()
             .select_role(roles())
             .assume_role(&cache, Session::default())
@@ -236,7 +242,7 @@ fn two_threads(runtime: &Runtime) {
         let alone = best(|| {
             let mut pick = Pick::among(entries);
             for _ in 0..TIMES {
-                black_box(moka.get(&keys[pick.pick()]));
+                black_box(moka.get(&key(&people[pick.pick()], &role)));
             }
         });
         let plain = best(|| {
