@@ -25,7 +25,7 @@ pub(super) struct Gateway {
 impl Gateway {
     /// Takes the port, which the address that callers use may follow from, and puts everything together.
     pub(super) async fn bind(config: resolved::Gateway) -> Result<Self, Failure> {
-        let resolved::Gateway { listen, public_url, issuers, backend } = config;
+        let resolved::Gateway { listen, public_url, issuers, backends, endpoint } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(cannot_listen)?;
@@ -41,11 +41,13 @@ impl Gateway {
             .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer.expecting(&resource)))
             .build()
             .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
-        let backend = upstream::backend(backend).map_err(|error| {
+        let backends: Result<Vec<_>, _> = backends.into_iter().map(upstream::backend).collect();
+        let backends = backends.map_err(|error| {
             let remedy = "look at the certificates that this machine trusts";
-            Failure::usage(format!("no client can be made: {error}"), "the backend", remedy)
+            Failure::usage(format!("no client can be made: {error}"), "the backends", remedy)
         })?;
-        let relay = Relay::new(backend).map_err(|error| Failure::fault(error, "this system's randomness"))?;
+        let relay = Relay::new(backends, endpoint)
+            .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
         let app = router(&public_url, &names, verifier, relay);
         Ok(Self { listener, listen, public_url, app })
     }

@@ -5,6 +5,8 @@
 
 pub(crate) mod aws;
 pub(crate) mod diagnostic;
+pub(crate) mod endpoint;
+mod key;
 mod load;
 mod near;
 pub(crate) mod raw;

@@ -18,6 +18,50 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<Spanned<String>>,
     pub(crate) identity: Spanned<Identity>,
     pub(crate) backends: Spanned<Named<Backend>>,
+    pub(crate) naming: Option<Naming>,
+    pub(crate) sessions: Option<Sessions>,
+    pub(crate) lists: Option<Lists>,
+}
+
+/// How the names of several backends stay apart.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Naming {
+    pub(crate) prefix: Option<Prefix>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Prefix {
+    Backend,
+    None,
+}
+
+/// The sessions of clients that open one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sessions {
+    pub(crate) key: Option<Spanned<String>>,
+    pub(crate) lifetime_seconds: Option<Spanned<u32>>,
+    pub(crate) idle_seconds: Option<Spanned<u32>>,
+}
+
+/// How lists of several backends become one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lists {
+    pub(crate) deadline_seconds: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(crate) partial: Partial,
+}
+
+/// What a list is worth that misses a backend.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Partial {
+    #[default]
+    Report,
+    Fail,
 }
 
 /// Whose word counts.

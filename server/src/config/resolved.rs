@@ -3,6 +3,7 @@
 use super::{
     aws::{Aws, resolve_aws},
     diagnostic::Findings,
+    endpoint::{Endpoint, resolve_endpoint},
     raw,
 };
 use axum::http::Uri;
@@ -13,6 +14,9 @@ use std::{
     sync::Arc,
 };
 
+/// How long a backend's name may be.
+const MAX_NAME: usize = 32;
+
 /// A gateway.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -20,7 +24,9 @@ pub(crate) struct Gateway {
     /// What callers call us; `None` where that is wherever we listen.
     pub(crate) public_url: Option<Uri>,
     pub(crate) issuers: Vec<Issuer>,
-    pub(crate) backend: Backend,
+    /// At least one, each with a name of its own.
+    pub(crate) backends: Vec<Backend>,
+    pub(crate) endpoint: Endpoint,
 }
 
 /// Somebody whose tokens are believed.
@@ -60,12 +66,19 @@ impl Issuer {
 
 /// Reads what was written; `None` where `findings` says why.
 pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gateway> {
-    let raw::Config { listen, public_url, identity, backends } = raw;
+    let raw::Config { listen, public_url, identity, backends, naming, sessions, lists } = raw;
     let listen = resolve_listen(listen, findings);
     let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
     let issuers = resolve_issuers(identity.value.issuers, findings);
-    let backend = resolve_backends(backends, findings);
-    Some(Gateway { listen: listen?.value, public_url: public_url?, issuers: issuers?, backend: backend? })
+    let endpoint = resolve_endpoint(naming, sessions, lists, backends.value.0.len(), findings);
+    let backends = resolve_backends(backends, findings);
+    Some(Gateway {
+        listen: listen?.value,
+        public_url: public_url?,
+        issuers: issuers?,
+        backends: backends?,
+        endpoint: endpoint?,
+    })
 }
 
 fn resolve_listen(listen: Option<Spanned<String>>, findings: &mut Findings) -> Option<Spanned<SocketAddr>> {
@@ -138,29 +151,39 @@ fn resolve_issuers(raw: Spanned<Vec<raw::Issuer>>, findings: &mut Findings) -> O
     (issuers.len() == count).then_some(issuers)
 }
 
-fn resolve_backends(raw: Spanned<raw::Named<raw::Backend>>, findings: &mut Findings) -> Option<Backend> {
+fn resolve_backends(
+    raw: Spanned<raw::Named<raw::Backend>>,
+    findings: &mut Findings,
+) -> Option<Vec<Backend>> {
     let Spanned { value: raw::Named(backends), referenced, .. } = raw;
-    let mut resolved: Vec<Option<Backend>> =
-        backends.into_iter().map(|(name, backend)| resolve_backend(name, backend, findings)).collect();
-    match resolved.len() {
-        0 => findings.error(referenced, "there is no backend", "name one, with `url:` and `auth:`"),
-        1 => {}
-        _ => {
-            let what = "there are several backends, and this version relays to one";
-            findings.error(referenced, what, "keep one, and run another gateway for each of the others");
-            return None;
-        }
+    if backends.is_empty() {
+        findings.error(referenced, "there is no backend", "name one, with `url:` and `auth:`");
+        return None;
     }
-    resolved.pop()?
+    let mut names: Vec<String> = Vec::new();
+    let mut resolved = Vec::new();
+    for (name, backend) in backends {
+        if names.contains(&name.value) {
+            findings.error(name.referenced, format!("`{}` is named twice", name.value), "rename one of the two");
+        }
+        names.push(name.value.clone());
+        resolved.push(resolve_backend(name, backend, findings));
+    }
+    resolved.into_iter().collect()
 }
 
 fn resolve_backend(name: Spanned<String>, raw: raw::Backend, findings: &mut Findings) -> Option<Backend> {
     let Spanned { value: name, referenced, .. } = name;
     let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-    let named = !name.is_empty() && name.chars().all(fits) && !name.contains("__");
+    // A name stands before `__` in the names of tools, of which the first counts and which may have 64 letters.
+    let named = (1..=MAX_NAME).contains(&name.len())
+        && name.chars().all(fits)
+        && !name.contains("__")
+        && !name.ends_with('_');
     if !named {
         let what = format!("`{name}` cannot be a backend's name");
-        findings.error(referenced, what, "use letters, digits, `-` and single `_`");
+        let remedy = "use up to 32 letters, digits, `-` and single `_`, of which none is the last";
+        findings.error(referenced, what, remedy);
     }
     let url = web_address(&raw.url.value, raw.url.referenced, findings);
     let raw::Auth::Aws(aws) = raw.auth;
