@@ -5,9 +5,18 @@
 
 pub(crate) mod aws;
 pub(crate) mod diagnostic;
+mod endpoint;
+pub(crate) mod exchange;
+pub(crate) mod headers;
 mod load;
 mod near;
+pub(crate) mod providers;
 pub(crate) mod raw;
 pub(crate) mod resolved;
+mod roles;
+mod secret;
+mod service_identity;
+mod sessions;
+pub(crate) mod store;
 
 pub(crate) use self::load::{load, parse};

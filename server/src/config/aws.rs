@@ -1,0 +1,188 @@
+//! What the settings of a backend on AWS mean.
+
+use super::{
+    diagnostic::Findings,
+    providers::Known,
+    raw::{self, WebIdentity, WhichToken},
+    roles::resolve_roles,
+    service_identity::resolve_service_identity,
+    sessions::{Terms, resolve_session},
+};
+use axum::http::Uri;
+use countersign::{
+    role::Roles,
+    sign::SigningTarget,
+    sts::{ServiceIdentity, Session, SessionBuilder, Sts, Upstream},
+    tokens::Need,
+};
+use serde_saphyr::{Location, Spanned};
+
+/// AWS SigV4.
+#[derive(Debug)]
+pub(crate) struct Aws {
+    pub(crate) target: SigningTarget,
+    pub(crate) credentials: Credentials,
+}
+
+/// Whose credentials a signature is made with.
+#[derive(Debug)]
+pub(crate) enum Credentials {
+    /// The caller's, in a role, for a token about the caller.
+    WebIdentity { as_caller: Box<AsCaller>, needs: Vec<Need> },
+    /// The caller's, in a role that this server assumes in the caller's name; and who this server is.
+    Brokered { as_caller: Box<AsCaller>, needs: Vec<Need>, identity: ServiceIdentity },
+    /// This server's own, whoever calls.
+    Service(ServiceIdentity),
+}
+
+/// How callers come by roles. What has to be looked up for that are the `needs` beside it.
+#[derive(Debug)]
+pub(crate) struct AsCaller {
+    pub(crate) roles: Roles,
+    pub(crate) sts: Sts,
+    pub(crate) session: Session,
+}
+
+pub(super) fn resolve_aws(
+    raw: Spanned<raw::Aws>,
+    url: Option<&Uri>,
+    known: &Known,
+    findings: &mut Findings,
+) -> Option<Aws> {
+    let Spanned { value: raw, referenced: place, .. } = raw;
+    let target = resolve_target(raw.service.as_ref(), raw.region.as_ref(), url, place, findings);
+    let sts = resolve_sts(&raw.sts, target.as_ref(), place, findings);
+    let (source, source_place) = match raw.credentials {
+        Some(Spanned { value, referenced, .. }) => (Some(value), referenced),
+        None => (None, place),
+    };
+    if source.is_none() && known.has_authorization_server() {
+        let remedy = "add `credentials: { web_identity: caller }`, or another choice";
+        findings.error(place, "nothing says whose token STS is shown", remedy);
+    }
+    let by_token = !matches!(source, Some(raw::Credentials::Brokered | raw::Credentials::Service));
+    let identity = match raw.service_identity {
+        Some(Spanned { referenced, .. }) if by_token => {
+            let what = "this server's own identity signs nothing here and assumes no role";
+            findings.error(referenced, what, "remove it, or write `credentials: brokered` or `service`");
+            None
+        }
+        None if by_token => None,
+        raw => resolve_service_identity(raw, sts.as_ref(), findings),
+    };
+    let terms = Terms {
+        duration: raw.sts.duration_seconds,
+        external_id: raw.external_id,
+        source_identity: raw.source_identity,
+        tags: raw.tags,
+        by_token,
+    };
+    if let Some(raw::Credentials::Service) = source {
+        terms.refuse_all(findings);
+        let about_callers =
+            [raw.roles.map(|roles| roles.referenced), raw.session_name.map(|name| name.referenced)];
+        for place in about_callers.into_iter().flatten() {
+            let what = "callers have no roles here, as this server signs for all of them";
+            findings.error(place, what, "remove it, or choose other `credentials`");
+        }
+        return Some(Aws { target: target?, credentials: Credentials::Service(identity?) });
+    }
+    let Some(rules) = raw.roles else {
+        findings.error(
+            place,
+            "nothing says who becomes which role",
+            "add `roles:` with `rules` or a `fallback`",
+        );
+        return None;
+    };
+    let mut needs = Vec::new();
+    let begun = match (source, &identity) {
+        (Some(raw::Credentials::Brokered), Some(identity)) => Some(Session::brokered(identity.clone())),
+        (Some(raw::Credentials::Brokered), None) => None,
+        (Some(raw::Credentials::WebIdentity(WebIdentity::Upstream(of))), _) => {
+            by_upstream(&of, known, &mut needs, findings)
+        }
+        _ => Some(Session::caller()),
+    };
+    let roles = resolve_roles(rules, raw.session_name, known, &mut needs, findings);
+    let session = resolve_session(begun?, terms, source_place, known, &mut needs, findings);
+    let as_caller = Box::new(AsCaller { roles: roles?, sts: sts?, session: session? });
+    let credentials = match identity {
+        Some(identity) => Credentials::Brokered { as_caller, needs, identity },
+        None => Credentials::WebIdentity { as_caller, needs },
+    };
+    Some(Aws { target: target?, credentials })
+}
+
+fn by_upstream(
+    of: &raw::OfProvider,
+    known: &Known,
+    needs: &mut Vec<Need>,
+    findings: &mut Findings,
+) -> Option<SessionBuilder> {
+    let provider = known.provider(&of.provider, findings)?;
+    let (need, which) = match of.token.as_ref().map(|token| token.value) {
+        Some(WhichToken::Access) => (Need::access_token(provider.clone()), Upstream::AccessToken),
+        Some(WhichToken::Id) | None => (Need::id_token(provider.clone()), Upstream::IdToken),
+    };
+    needs.push(need);
+    Some(Session::upstream(provider, which))
+}
+
+/// STS where the backend is, unless it is named.
+fn resolve_sts(
+    raw: &raw::Sts,
+    target: Option<&SigningTarget>,
+    place: Location,
+    findings: &mut Findings,
+) -> Option<Sts> {
+    let named = raw.region.as_ref().map(|region| (region.value.as_str(), region.referenced));
+    let (region, place) = named.or_else(|| Some((target?.region(), place)))?;
+    let builder = raw
+        .endpoint
+        .iter()
+        .fold(Sts::builder(region), |builder, endpoint| builder.with_endpoint(&endpoint.value));
+    builder
+        .build()
+        .map_err(|error| {
+            let place = raw.endpoint.as_ref().map_or(place, |endpoint| endpoint.referenced);
+            findings.error(
+                place,
+                error.to_string(),
+                "name a region as in eu-west-1; leave the endpoint out for AWS's own",
+            );
+        })
+        .ok()
+}
+
+/// What is named wins; the rest is what the backend's host says, if it says anything.
+fn resolve_target(
+    service: Option<&Spanned<String>>,
+    region: Option<&Spanned<String>>,
+    url: Option<&Uri>,
+    place: Location,
+    findings: &mut Findings,
+) -> Option<SigningTarget> {
+    let host = url.and_then(Uri::host);
+    let named = |value: Option<&Spanned<String>>| value.map(|name| name.value.clone());
+    let (service, region) = match (service, region) {
+        (Some(_), Some(_)) => (named(service), named(region)),
+        _ => {
+            let inferred = SigningTarget::of_host(host?);
+            let inferred = inferred.map_err(|error| {
+                let remedy = "add `service:` and `region:` here, as a signature has them";
+                findings.error(place, error.to_string(), remedy);
+            });
+            let inferred = inferred.ok()?;
+            let or = |name: Option<String>, inferred: &str| Some(name.unwrap_or_else(|| inferred.to_owned()));
+            (or(named(service), inferred.service()), or(named(region), inferred.region()))
+        }
+    };
+    match SigningTarget::new(&service?, &region?) {
+        Ok(target) => Some(target),
+        Err(error) => {
+            findings.error(place, error.to_string(), "use the names that a signature has");
+            None
+        }
+    }
+}
