@@ -2,7 +2,7 @@ use super::Failure;
 use crate::{
     config::resolved,
     http::{ENDPOINT, router},
-    mcp::Relay,
+    mcp::{Connect, Relay},
     store::{self, Connections, Store},
     upstream::{self, Tokens},
 };
@@ -53,7 +53,8 @@ impl Gateway {
             let remedy = "look at the certificates that this machine trusts";
             Failure::usage(format!("no client can be made: {error}"), "the backend", remedy)
         })?;
-        let relay = Relay::new(backend).map_err(|error| Failure::fault(error, "this system's randomness"))?;
+        let relay = Relay::new(backend, Connect::at(&public_url))
+            .map_err(|error| Failure::fault(error, "this system's randomness"))?;
         let app = router(&public_url, &names, verifier, relay);
         Ok(Self { listener, listen, public_url, app })
     }

@@ -2,10 +2,10 @@
 
 use super::{
     diagnostic::Findings,
-    endpoint::{complain, resolve_endpoint},
     providers::Known,
     raw::{self, OneOrMore, TokenType, WhichToken},
     secret::resolve_secret,
+    token_endpoint::{complain, resolve_endpoint},
 };
 use axum::http::Uri;
 use countersign::{

@@ -5,7 +5,6 @@
 
 pub(crate) mod aws;
 pub(crate) mod diagnostic;
-mod endpoint;
 pub(crate) mod exchange;
 pub(crate) mod headers;
 mod load;
@@ -18,5 +17,6 @@ mod secret;
 mod service_identity;
 mod sessions;
 pub(crate) mod store;
+mod token_endpoint;
 
 pub(crate) use self::load::{load, parse};

@@ -2,9 +2,9 @@
 
 use super::{
     diagnostic::Findings,
-    endpoint::{complain, resolve_endpoint},
     near::nearest,
     raw::{self, Preset},
+    token_endpoint::{complain, resolve_endpoint},
 };
 use countersign::{
     token_endpoint::TokenEndpoint,

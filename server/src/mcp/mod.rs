@@ -1,5 +1,6 @@
 //! MCP between a client and a backend: what is said, in which era, and in whose session.
 
+mod connect;
 mod era;
 mod error;
 mod message;
@@ -7,4 +8,5 @@ mod names;
 mod relay;
 mod session;
 
+pub(crate) use self::connect::Connect;
 pub(crate) use self::relay::{MAX_BODY, Relay};

@@ -1,6 +1,7 @@
 //! One endpoint, one backend: every message is relayed as it is, signed as whoever sent it.
 
 use super::{
+    connect::{Asked, Connect, shows_pages},
     era::Era,
     error::Refusal,
     message::Message,
@@ -26,6 +27,10 @@ pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
 /// How much of a backend's refusal is read to see whether it is MCP's.
 const MAX_REFUSAL: usize = 64 * 1024;
 
+/// Stands before a session's id, for what its client can do.
+const SHOWS_PAGES: char = 'p';
+const SHOWS_NONE: char = '-';
+
 /// What a backend's answer may tell the client, besides its body.
 const ANSWERED: [HeaderName; 3] =
     [header::CONTENT_TYPE, header::CACHE_CONTROL, HeaderName::from_static("x-accel-buffering")];
@@ -35,6 +40,7 @@ const ANSWERED: [HeaderName; 3] =
 pub(crate) struct Relay {
     backend: Backend,
     sessions: Sessions,
+    connect: Connect,
 }
 
 /// A request on its way to the backend, and whose answer is waited for.
@@ -53,8 +59,8 @@ enum Refused {
 }
 
 impl Relay {
-    pub(crate) fn new(backend: Backend) -> Result<Self, Unspecified> {
-        Ok(Self { backend, sessions: Sessions::new()? })
+    pub(crate) fn new(backend: Backend, connect: Connect) -> Result<Self, Unspecified> {
+        Ok(Self { backend, sessions: Sessions::new()?, connect })
     }
 
     /// A message of the client's.
@@ -83,7 +89,17 @@ impl Relay {
         };
         let caller = caller.about(about);
         let call = Call { method: Method::POST, caller, headers, era, body: body.clone() };
-        self.call(call, message.id).await
+        let method = message.method.as_deref();
+        let shows_pages = self.shows_pages(&call);
+        let asked = Asked { era, method, id: message.id, shows_pages };
+        self.call(call, message.id).await.map(|answer| self.connect.lead(answer, asked))
+    }
+
+    /// What the client says now, or said when it opened the session.
+    fn shows_pages(&self, call: &Call<'_>) -> bool {
+        let told = only(call.headers, &SESSION);
+        let opened = told.and_then(|told| self.sessions.open(told, call.caller.identity()).ok());
+        opened.map_or_else(|| shows_pages(&call.body), |id| id.starts_with(SHOWS_PAGES))
     }
 
     /// A client that listens to a session (`GET`), or ends one (`DELETE`).
@@ -121,6 +137,7 @@ impl Relay {
     async fn relayed(&self, call: Call<'_>) -> Result<Response<Body>, Refused> {
         let Call { method, caller, headers, era, body } = call;
         let (listens, ends) = (method == Method::GET, method == Method::DELETE);
+        let mark = if shows_pages(&body) { SHOWS_PAGES } else { SHOWS_NONE };
         let mut more = HeaderMap::new();
         let mut in_session = false;
         match era {
@@ -128,7 +145,8 @@ impl Relay {
             Era::Legacy if headers.contains_key(SESSION) => {
                 let told = only(headers, &SESSION).ok_or_else(Refusal::no_session)?;
                 let session = self.sessions.open(told, caller.identity())?;
-                more.insert(SESSION, HeaderValue::try_from(session).map_err(|_| Refusal::no_session())?);
+                let id = session.get(1..).ok_or_else(Refusal::no_session)?;
+                more.insert(SESSION, HeaderValue::try_from(id).map_err(|_| Refusal::no_session())?);
                 in_session = true;
             }
             Era::Legacy => {}
@@ -145,13 +163,19 @@ impl Relay {
             return Ok(empty(StatusCode::NO_CONTENT));
         }
         if reply.status().is_success() {
-            return Ok(self.answered(reply, era, caller.identity())?);
+            return Ok(self.answered(reply, era, caller.identity(), mark)?);
         }
         self.refused(reply, in_session).await.map_err(Refused::Answer)
     }
 
     /// The backend's answer, whose body goes through as it comes.
-    fn answered(&self, reply: Reply, era: Era, owner: &Identity) -> Result<Response<Body>, Refusal> {
+    fn answered(
+        &self,
+        reply: Reply,
+        era: Era,
+        owner: &Identity,
+        mark: char,
+    ) -> Result<Response<Body>, Refusal> {
         let (parts, body) = reply.into_parts();
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = parts.status;
@@ -161,8 +185,11 @@ impl Relay {
             }
         }
         if let (Era::Legacy, Some(session)) = (era, only(&parts.headers, &SESSION)) {
-            let sealed =
-                self.sessions.seal(session, owner).ok().and_then(|text| HeaderValue::try_from(text).ok());
+            let sealed = self
+                .sessions
+                .seal(&format!("{mark}{session}"), owner)
+                .ok()
+                .and_then(|text| HeaderValue::try_from(text).ok());
             let failed = || Refusal::backend(self.backend.name(), "opened a session that cannot be kept");
             response.headers_mut().insert(SESSION, sealed.ok_or_else(failed)?);
         }
