@@ -32,7 +32,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::runtime::Runtime;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn, util::ServiceFn};
@@ -171,9 +171,29 @@ struct BareKey {
     name: Arc<str>,
 }
 
-/// Moka alone, with such keys, and what keys are made of. A request brings names of its own, not the very ones that are
-/// kept.
-fn bare(callers: &[Authenticated]) -> (Cache<BareKey, Arc<[u8; 64]>>, Vec<([u8; 32], String)>) {
+/// What anybody keeps who keeps credentials, as large as ours are.
+struct Kept {
+    expires: SystemTime,
+    _texts: [String; 3],
+}
+
+impl Kept {
+    fn new() -> Self {
+        let expires = Clock::default().now() + Duration::from_secs(3600);
+        Self { expires, _texts: ["A".repeat(20), "s".repeat(40), "t".repeat(SESSION_TOKEN)] }
+    }
+
+    fn last(&self, now: SystemTime) -> bool {
+        self.expires > now
+    }
+}
+
+/// Moka alone, with such keys and what `keep` makes for each, and what keys are made of. A request brings names of its
+/// own, not the very ones that are kept.
+fn bare<T: Send + Sync + 'static>(
+    callers: &[Authenticated],
+    keep: impl Fn() -> T,
+) -> (Cache<BareKey, Arc<T>>, Vec<([u8; 32], String)>) {
     let cache = Cache::builder()
         .max_capacity(u64::try_from(callers.len() * 2).expect("it is few"))
         .eviction_policy(EvictionPolicy::lru())
@@ -189,7 +209,7 @@ fn bare(callers: &[Authenticated]) -> (Cache<BareKey, Arc<[u8; 64]>>, Vec<([u8; 
         .collect();
     let role: Arc<str> = ROLE.into();
     for person in &people {
-        cache.insert(key(person, &role), Arc::new([0; 64]));
+        cache.insert(key(person, &role), Arc::new(keep()));
     }
     (cache, people)
 }
@@ -201,14 +221,21 @@ fn key((who, name): &([u8; 32], String), role: &Arc<str>) -> BareKey {
 fn warm(runtime: &Runtime, entries: usize) {
     let callers = callers(runtime, entries);
     let cache = filled(runtime, &callers);
-    let (moka, people) = bare(&callers);
+    let (moka, people) = bare(&callers, || [0; 64]);
+    let (large, _) = bare(&callers, Kept::new);
     let role: Arc<str> = ROLE.into();
     let mut with =
         ServiceBuilder::new().select_role(roles()).assume_role(&cache, Session::default()).service(tell());
     let mut without = ServiceBuilder::new().select_role(roles()).service(service_fn(tell_plainly));
+    let now = Clock::default().now();
     let (mut one, mut two, mut three) = (Pick::among(entries), Pick::among(entries), Pick::among(entries));
+    let mut four = Pick::among(entries);
     let medians = Contest::new(format!("credentials at hand, {entries} callers"))
         .entry("moka alone", || moka.get(&key(&people[one.pick()], &role)).expect("it is there"))
+        .entry("moka alone, with credentials in it", || {
+            let kept = large.get(&key(&people[four.pick()], &role)).expect("they are there");
+            kept.last(now).then_some(kept).expect("they last")
+        })
         .entry("request and role, without credentials", || {
             let answer = without.call(attached(&callers[two.pick()]));
             answer.now_or_never().expect("nothing waits").expect("it answers")
@@ -218,10 +245,13 @@ fn warm(runtime: &Runtime, entries: usize) {
             answer.now_or_never().expect("they are at hand").expect("it answers")
         })
         .run();
-    if let [moka, without, with] = medians[..] {
+    if let [moka, large, without, with] = medians[..] {
         let lookup = with.saturating_sub(without);
-        let ratio = lookup.as_secs_f64() / moka.as_secs_f64();
-        println!("  the credentials cost {} ns, {ratio:.2} times moka alone", lookup.as_nanos());
+        let [to_moka, to_large] = [moka, large].map(|peer| lookup.as_secs_f64() / peer.as_secs_f64());
+        println!(
+            "  the credentials cost {} ns: {to_moka:.2} times moka alone, {to_large:.2} with credentials in it",
+            lookup.as_nanos()
+        );
     }
 }
 
@@ -232,7 +262,7 @@ fn two_threads(runtime: &Runtime) {
     for entries in [1, 1_000] {
         let callers = callers(runtime, entries);
         let cache = filled(runtime, &callers);
-        let (moka, people) = bare(&callers);
+        let (moka, people) = bare(&callers, || [0; 64]);
         let role: Arc<str> = ROLE.into();
         let with = ServiceBuilder::new()
             .select_role(roles())

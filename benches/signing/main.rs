@@ -9,6 +9,7 @@
     reason = "a benchmark that cannot run has nothing to report"
 )]
 
+mod botocore;
 mod layer;
 mod ours;
 mod peers;
@@ -45,6 +46,7 @@ fn main() {
     credentials(&[b'x'; 256]);
     threads(&[b'x'; 256]);
     allocations(&[b'x'; 256]);
+    python(&[b'x'; 256]);
     layer::last_byte();
     layer::memory_in_a_process_of_its_own();
 }
@@ -154,6 +156,22 @@ fn allocations(body: &[u8]) {
     count("aws-sigv4, as the SDK uses it", &|request| aws.sign(request, body, Headers::All));
     count("reqsign", &|request| reqsign.sign(request, body));
     count("countersign", &|request| ours.sign(request, body));
+}
+
+/// AWS's Python beside ours, one after the other: they cannot take turns.
+fn python(body: &[u8]) {
+    println!("\nbotocore, in a process of its own, a body of {} bytes", body.len());
+    match botocore::signature(body.len()) {
+        Ok(botocore) => {
+            let ours = Ours::new();
+            let medians = Contest::new("and beside it")
+                .entry_with("countersign", request, |request| ours.sign(request, body))
+                .run();
+            println!("  botocore takes {:.1} µs", botocore.as_secs_f64() * 1e6);
+            print_goals(&[("faster than botocore", botocore, medians.first().copied().unwrap_or_default())]);
+        }
+        Err(why) => println!("  not measured: {why}"),
+    }
 }
 
 /// Which headers a peer is told to sign.

@@ -140,6 +140,8 @@ fn of_aws(name: &str) -> Option<Fate> {
         Some("-content-sha256" | "-date" | "-region-set" | "-security-token") => Some(Fate::StaysBehind),
         Some(rest) if rest.starts_with('-') => Some(Fate::Signed),
         Some("n-trace-id") => Some(Fate::Passes),
+        // On whose behalf: nobody on the way should be able to say.
+        Some("n-bedrock-agentcore-runtime-user-id") => Some(Fate::Signed),
         Some(_) | None => None,
     }
 }

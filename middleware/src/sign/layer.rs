@@ -1,5 +1,6 @@
 use super::{SignedHeaders, Signer, SigningTarget, service::SignRequest};
 use crate::clock::{Clock, SystemClock};
+use http::uri::Authority;
 use std::sync::Arc;
 use tower_layer::Layer;
 
@@ -46,6 +47,12 @@ impl SignRequestLayer {
     #[must_use]
     pub fn with_signed_headers(self, which: SignedHeaders) -> Self {
         self.change(|settings| settings.signer = settings.signer.clone().with_signed_headers(which))
+    }
+
+    /// Signs `host` in place of the address's own: see [`Signer::with_signed_host`].
+    #[must_use]
+    pub fn with_signed_host(self, host: &Authority) -> Self {
+        self.change(|settings| settings.signer = settings.signer.clone().with_signed_host(host))
     }
 
     /// How many bytes a payload may have. A body that is in memory already is not copied.

@@ -49,6 +49,7 @@
 //! is counted ([`Signer::handed_over`]); both sign alike, to the byte. What is kept is overwritten when it is dropped.
 
 mod address;
+mod agentcore;
 mod body;
 mod canonical;
 mod future;
@@ -67,6 +68,7 @@ mod target;
 mod time;
 
 pub use self::{
+    agentcore::{AgentRuntime, AgentUser, AgentUserFuture, AgentUserLayer, InvalidAgentRuntime},
     future::ResponseFuture,
     headers::SignedHeaders,
     hosts::UnknownHost,

@@ -8,7 +8,11 @@ use super::{
     time::Moment,
 };
 use crate::{error::Error, proof::AwsCredentials};
-use http::{HeaderMap, HeaderName, Method, Request, Uri, header, request::Parts, uri::InvalidUri};
+use http::{
+    HeaderMap, HeaderName, Method, Request, Uri, header,
+    request::Parts,
+    uri::{Authority, InvalidUri},
+};
 use std::{
     sync::{
         Arc,
@@ -43,6 +47,8 @@ pub struct Signer {
     target: SigningTarget,
     signed_headers: SignedHeaders,
     content_hash: bool,
+    /// Signed in place of the address's own.
+    host: Option<Arc<str>>,
     handed_over: Arc<AtomicU64>,
 }
 
@@ -76,7 +82,8 @@ impl Signer {
     /// Signs for `target`.
     pub fn new(target: SigningTarget) -> Self {
         let content_hash = target.wants_content_hash();
-        Self { target, signed_headers: SignedHeaders::default(), content_hash, handed_over: Arc::default() }
+        let signed_headers = SignedHeaders::default();
+        Self { target, signed_headers, content_hash, host: None, handed_over: Arc::default() }
     }
 
     /// Covers other headers than the [least](SignedHeaders::Minimal).
@@ -91,6 +98,26 @@ impl Signer {
     #[must_use]
     pub fn with_content_hash(mut self) -> Self {
         self.content_hash = true;
+        self
+    }
+
+    /// Signs `host` in place of the address's own, for a proxy on the way that puts this one in. What is sent from here
+    /// still names the address's.
+    ///
+    /// ```
+    /// use countersign::sign::{Signer, SigningTarget};
+    ///
+    /// let signer = Signer::new(SigningTarget::new("execute-api", "eu-west-1")?)
+    ///     .with_signed_host(&"abc.execute-api.eu-west-1.amazonaws.com".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_signed_host(mut self, host: &Authority) -> Self {
+        let named = match host.port() {
+            Some(port) => format!("{}:{port}", host.host()),
+            None => host.host().to_owned(),
+        };
+        self.host = Some(named.into());
         self
     }
 
@@ -267,7 +294,7 @@ impl Signer {
             let request = prepared::Request {
                 method: draft.method,
                 uri: sent,
-                host,
+                host: self.signed_host(host),
                 headers: &survey,
                 payload: &payload,
                 content_hash: self.content_hash,
@@ -297,10 +324,16 @@ impl Signer {
         reference::sign(&self.for_reference(draft, payload), credentials, &self.target, now)
     }
 
-    fn for_reference<'a>(&self, draft: &Draft<'a>, payload: &'a PayloadText) -> reference::Request<'a> {
+    fn for_reference<'a>(&'a self, draft: &Draft<'a>, payload: &'a PayloadText) -> reference::Request<'a> {
         let Draft { method, uri, headers } = *draft;
-        let (host, which, content_hash) = (address::host(uri), self.signed_headers, self.content_hash);
+        let host = self.signed_host(address::host(uri));
+        let (which, content_hash) = (self.signed_headers, self.content_hash);
         reference::Request { method, uri, host, headers, which, payload, content_hash }
+    }
+
+    #[inline]
+    fn signed_host<'a>(&'a self, sent: &'a str) -> &'a str {
+        self.host.as_deref().unwrap_or(sent)
     }
 
     #[cold]

@@ -3,6 +3,11 @@
 //! Unknown keys are errors. Values that are parsed further are kept with their place, for whoever has to be told that
 //! they are wrong.
 
+mod auth;
+mod store;
+
+pub(crate) use self::{auth::*, store::*};
+
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -21,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) naming: Option<Naming>,
     pub(crate) sessions: Option<Sessions>,
     pub(crate) lists: Option<Lists>,
+    pub(crate) authorization_server: Option<AuthorizationServer>,
+    pub(crate) store: Option<Spanned<Store>>,
 }
 
 /// How the names of several backends stay apart.
@@ -87,26 +94,10 @@ pub(crate) struct Issuer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Backend {
     pub(crate) url: Spanned<String>,
-    pub(crate) auth: Auth,
-}
-
-/// Who signs for a backend: exactly one kind.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Auth {
-    Aws(Box<Spanned<Aws>>),
-}
-
-/// AWS SigV4, as the caller.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Aws {
-    pub(crate) service: Option<Spanned<String>>,
-    pub(crate) region: Option<Spanned<String>>,
-    pub(crate) roles: Spanned<Roles>,
-    pub(crate) session_name: Option<Spanned<String>>,
+    pub(crate) auth: Spanned<Auth>,
+    /// Headers of the client's own that go along.
     #[serde(default)]
-    pub(crate) sts: Sts,
+    pub(crate) forward_headers: Vec<Spanned<String>>,
 }
 
 /// Who becomes which role.

@@ -4,10 +4,14 @@ use super::{
     aws::{Aws, resolve_aws},
     diagnostic::Findings,
     endpoint::{Endpoint, resolve_endpoint},
+    exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
+    headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
+    providers::{Known, Providers, resolve_providers},
     raw,
+    store::{Store, resolve_store},
 };
-use axum::http::Uri;
-use countersign::identity;
+use axum::http::{HeaderName, Uri};
+use countersign::{attach::FixedHeaders, identity};
 use serde_saphyr::{Location, Spanned};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -27,6 +31,10 @@ pub(crate) struct Gateway {
     /// At least one, each with a name of its own.
     pub(crate) backends: Vec<Backend>,
     pub(crate) endpoint: Endpoint,
+    /// At which callers have accounts; `None` where none is described.
+    pub(crate) providers: Option<Providers>,
+    /// Where tokens are kept; `None` where nothing has to be.
+    pub(crate) store: Option<Store>,
 }
 
 /// Somebody whose tokens are believed.
@@ -43,12 +51,19 @@ pub(crate) struct Backend {
     pub(crate) name: Arc<str>,
     pub(crate) url: Uri,
     pub(crate) auth: Auth,
+    /// Which of its own headers a client sends along, besides the usual ones.
+    pub(crate) forward: Vec<HeaderName>,
 }
 
-/// Who signs.
+/// Who signs, or what is put onto a request instead.
 #[derive(Debug)]
 pub(crate) enum Auth {
     Aws(Box<Aws>),
+    UpstreamToken(Arc<str>),
+    Exchange(Box<TokenExchange>),
+    Headers(FixedHeaders),
+    Query(SecretUri),
+    None,
 }
 
 impl Issuer {
@@ -66,18 +81,32 @@ impl Issuer {
 
 /// Reads what was written; `None` where `findings` says why.
 pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gateway> {
-    let raw::Config { listen, public_url, identity, backends, naming, sessions, lists } = raw;
+    let raw::Config {
+        listen,
+        public_url,
+        identity,
+        backends,
+        naming,
+        sessions,
+        lists,
+        authorization_server,
+        store,
+    } = raw;
     let listen = resolve_listen(listen, findings);
     let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
     let issuers = resolve_issuers(identity.value.issuers, findings);
+    let known = resolve_providers(authorization_server, findings);
     let endpoint = resolve_endpoint(naming, sessions, lists, backends.value.0.len(), findings);
-    let backends = resolve_backends(backends, findings);
+    let backends = resolve_backends(backends, &known, findings);
+    let store = resolve_store(store, known.has_authorization_server(), findings);
     Some(Gateway {
         listen: listen?.value,
         public_url: public_url?,
         issuers: issuers?,
         backends: backends?,
         endpoint: endpoint?,
+        providers: known.into_providers()?,
+        store: store?,
     })
 }
 
@@ -153,6 +182,7 @@ fn resolve_issuers(raw: Spanned<Vec<raw::Issuer>>, findings: &mut Findings) -> O
 
 fn resolve_backends(
     raw: Spanned<raw::Named<raw::Backend>>,
+    known: &Known,
     findings: &mut Findings,
 ) -> Option<Vec<Backend>> {
     let Spanned { value: raw::Named(backends), referenced, .. } = raw;
@@ -167,12 +197,17 @@ fn resolve_backends(
             findings.error(name.referenced, format!("`{}` is named twice", name.value), "rename one of the two");
         }
         names.push(name.value.clone());
-        resolved.push(resolve_backend(name, backend, findings));
+        resolved.push(resolve_backend(name, backend, known, findings));
     }
     resolved.into_iter().collect()
 }
 
-fn resolve_backend(name: Spanned<String>, raw: raw::Backend, findings: &mut Findings) -> Option<Backend> {
+fn resolve_backend(
+    name: Spanned<String>,
+    raw: raw::Backend,
+    known: &Known,
+    findings: &mut Findings,
+) -> Option<Backend> {
     let Spanned { value: name, referenced, .. } = name;
     let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
     // A name stands before `__` in the names of tools, of which the first counts and which may have 64 letters.
@@ -186,10 +221,40 @@ fn resolve_backend(name: Spanned<String>, raw: raw::Backend, findings: &mut Find
         findings.error(referenced, what, remedy);
     }
     let url = web_address(&raw.url.value, raw.url.referenced, findings);
-    let raw::Auth::Aws(aws) = raw.auth;
-    let aws = resolve_aws(*aws, url.as_ref(), findings);
-    let (url, aws) = (url?, aws?);
-    named.then(|| Backend { name: name.into(), url, auth: Auth::Aws(Box::new(aws)) })
+    let forward = resolve_forwarding(raw.forward_headers, findings);
+    let forwarded = forward.as_deref().unwrap_or_default();
+    let auth = resolve_auth(raw.auth.value, url.as_ref(), forwarded, known, findings);
+    let (url, auth, forward) = (url?, auth?, forward?);
+    named.then(|| Backend { name: name.into(), url, auth, forward })
+}
+
+fn resolve_auth(
+    raw: raw::Auth,
+    url: Option<&Uri>,
+    forwarded: &[HeaderName],
+    known: &Known,
+    findings: &mut Findings,
+) -> Option<Auth> {
+    match raw {
+        raw::Auth::Aws(aws) => resolve_aws(*aws, url, known, findings).map(Box::new).map(Auth::Aws),
+        raw::Auth::UpstreamToken(raw::OfProvider { provider, token }) => {
+            if let Some(token) = token.filter(|token| token.value == raw::WhichToken::Id) {
+                let what = "an ID token is for whoever asked for it, and no backend's";
+                findings.error(token.referenced, what, "remove it, or exchange it: `token_exchange`");
+                return None;
+            }
+            known.provider(&provider, findings).map(Auth::UpstreamToken)
+        }
+        raw::Auth::TokenExchange(exchange) => {
+            resolve_exchange(*exchange, known, findings).map(Box::new).map(Auth::Exchange)
+        }
+        raw::Auth::IdJag(id_jag) => {
+            resolve_id_jag(*id_jag, url, known, findings).map(Box::new).map(Auth::Exchange)
+        }
+        raw::Auth::Headers(headers) => resolve_headers(headers, forwarded, findings).map(Auth::Headers),
+        raw::Auth::Query(query) => resolve_query(query, url, findings).map(Auth::Query),
+        raw::Auth::None => Some(Auth::None),
+    }
 }
 
 /// An address over https, or on this machine.

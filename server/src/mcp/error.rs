@@ -1,5 +1,6 @@
 //! Errors become JSON-RPC here, and nowhere else.
 
+use super::connect::Missing;
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
@@ -47,11 +48,12 @@ struct Parts {
     code: i64,
     message: String,
     data: Option<Value>,
+    missing: Option<Missing>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, code: i64, message: impl Into<String>) -> Self {
-        Self(Box::new(Parts { status, id: None, code, message: message.into(), data: None }))
+        Self(Box::new(Parts { status, id: None, code, message: message.into(), data: None, missing: None }))
     }
 
     /// The body is not JSON.
@@ -145,7 +147,11 @@ impl Refusal {
             data.insert("retry_after_seconds".to_owned(), after.as_secs().max(1).into());
         }
         let message = format!("backend `{name}`: {}", answer.sentence());
-        Ok(Self::new(StatusCode::OK, code, message).with_data(data.into()))
+        let mut refusal = Self::new(StatusCode::OK, code, message).with_data(data.into());
+        if let (Kind::UpstreamTokenMissing, Some(provider)) = (error.kind(), error.provider()) {
+            refusal.0.missing = Some(Missing { backend: name.to_owned(), provider: provider.to_owned() });
+        }
+        Ok(refusal)
     }
 
     /// Whose answer it is.
@@ -165,7 +171,7 @@ impl Refusal {
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
-        let Parts { status, id, code, message, data } = *self.0;
+        let Parts { status, id, code, message, data, missing } = *self.0;
         let error = match data {
             Some(data) => json!({"code": code, "message": message, "data": data}),
             None => json!({"code": code, "message": message}),
@@ -173,7 +179,11 @@ impl Refusal {
         // The id goes back as it came: it may be a number that no type here holds.
         let id = id.map_or_else(|| "null".to_owned(), |id| id.get().to_owned());
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-        json(status, body)
+        let mut response = json(status, body);
+        if let Some(missing) = missing {
+            response.extensions_mut().insert(missing);
+        }
+        response
     }
 
     #[cfg(test)]

@@ -5,6 +5,7 @@
 //! goes back in the client's own [`words`]. Nothing is decoded that only passes ([`wire`]).
 
 mod catalog;
+mod connect;
 mod era;
 mod error;
 mod fanout;
@@ -26,4 +27,5 @@ mod talk;
 mod wire;
 mod words;
 
+pub(crate) use self::connect::Connect;
 pub(crate) use self::relay::{MAX_BODY, Relay};

@@ -2,6 +2,7 @@
 
 use super::{
     catalog::{Catalogues, Kind},
+    connect::{self, Connect, shows_pages},
     era::{Era, LEGACY, SUPPORTED},
     error::{Refusal, Refused, json},
     fanout::Merged,
@@ -45,11 +46,12 @@ const MAX_GREETING: usize = 4 * 1024;
 pub(crate) struct Relay {
     hub: Hub,
     sessions: Sessions,
+    connect: Connect,
 }
 
 impl Relay {
     /// `None` where this system has no randomness.
-    pub(crate) fn new(backends: Vec<Backend>, endpoint: Endpoint) -> Option<Self> {
+    pub(crate) fn new(backends: Vec<Backend>, endpoint: Endpoint, connect: Connect) -> Option<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let Endpoint { prefix, sessions, lists } = endpoint;
         let naming = match prefix {
@@ -64,7 +66,7 @@ impl Relay {
         let seal = Seal::new(key, Vec::new());
         let sessions = Sessions::new(seal, sessions.lifetime, sessions.idle, clock.clone());
         let catalogues = Arc::new(Catalogues::new(clock.clone()));
-        Some(Self { hub: Hub { peers, naming, lists, catalogues, pool: Pool::new(clock) }, sessions })
+        Some(Self { hub: Hub { peers, naming, lists, catalogues, pool: Pool::new(clock) }, sessions, connect })
     }
 
     /// A message of the client's.
@@ -87,22 +89,27 @@ impl Relay {
             Err(refusal) => return Ok(refusal.into_response()),
         };
         let caller = Caller { who: &who, headers };
-        let answered = match era {
-            Era::Modern => match Speech::modern(&message) {
-                Ok(speech) => self.talk(caller, speech).answer(&message, &body).await,
-                Err(refusal) => Err(refusal.into()),
-            },
-            Era::Legacy if message.method.as_deref() == Some("initialize") => {
-                Box::pin(self.initialize(caller, &message)).await
-            }
-            Era::Legacy => match self.session_of(caller) {
-                Ok(session) => {
-                    self.talk(caller, Speech::Legacy(session)).answer(&message, &body).await
-                }
-                Err(refusal) => Err(refusal.into()),
-            },
+        let speech = match era {
+            Era::Modern => Speech::modern(&message),
+            Era::Legacy if message.method.as_deref() == Some("initialize") => greeting_of(&message)
+                .map(|greeting| Speech::Legacy(Arc::new(Session::new(greeting, self.hub.peers.len())))),
+            Era::Legacy => self.session_of(caller).map(Speech::Legacy),
         };
-        answered.or_else(|refused| refused.into_response(message.id))
+        let speech = match speech {
+            Ok(speech) => speech,
+            Err(refusal) => return Ok(refusal.answering(message.id).into_response()),
+        };
+        let method = message.method.as_deref();
+        let shows_pages = shows_pages(speech.capabilities());
+        let asked = connect::Asked { era, method, id: message.id, shows_pages };
+        let opens = era == Era::Legacy && method == Some("initialize");
+        let talk = self.talk(caller, speech);
+        let answered = match &talk.speech {
+            Speech::Legacy(session) if opens => Box::pin(self.initialize(&talk, session, &message)).await,
+            _ => talk.answer(&message, &body).await,
+        };
+        let answered = answered.or_else(|refused| refused.into_response(message.id))?;
+        Ok(self.connect.lead(answered, asked))
     }
 
     /// A client that listens to a session (`GET`), or ends one (`DELETE`).
@@ -155,13 +162,16 @@ impl Relay {
     }
 
     /// Opens a session, and beneath it one with each backend: only they know what they can do.
-    async fn initialize(&self, caller: Caller<'_>, message: &Message<'_>) -> Result<Response<Body>, Refused> {
+    async fn initialize(
+        &self,
+        talk: &Talk<'_>,
+        session: &Arc<Session>,
+        message: &Message<'_>,
+    ) -> Result<Response<Body>, Refused> {
         let Some(id) = message.id else {
             return Err(Refusal::invalid_request("`initialize` has an answer, so it needs an id").into());
         };
-        let mut greeting = greeting_of(message)?;
-        let session = Arc::new(Session::new(greeting.clone(), self.hub.peers.len()));
-        let talk = self.talk(caller, Speech::Legacy(session.clone()));
+        let mut greeting = session.greeting.clone();
         let mut said = self.hub.each(|peer| talk.hello_of(peer)).await.map_err(Refused::Token)?;
         let result = match said.pop() {
             Some((peer, said)) if self.hub.is_transparent() && !peer.is_modern() => {
@@ -174,7 +184,7 @@ impl Relay {
                 Hellos::of(said)?.as_initialize(&greeting.version)
             }
         };
-        let told = self.sessions.open(greeting, caller.who.identity(), session);
+        let told = self.sessions.open(greeting, talk.caller.who.identity(), session.clone());
         let told = told.and_then(|told| HeaderValue::try_from(told).ok()).ok_or_else(Refusal::defect)?;
         let mut response = answer(id, &result);
         response.headers_mut().insert(SESSION, told);

@@ -82,6 +82,14 @@ impl Speech {
         }
     }
 
+    /// What the client can do.
+    pub(super) fn capabilities(&self) -> &RawValue {
+        match self {
+            Self::Modern { capabilities, .. } => capabilities,
+            Self::Legacy(session) => &session.greeting.capabilities,
+        }
+    }
+
     pub(super) fn is_modern(&self) -> bool {
         matches!(self, Self::Modern { .. })
     }

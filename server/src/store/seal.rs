@@ -13,6 +13,7 @@ use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
     error::Unspecified,
     hkdf::{HKDF_SHA256, Prk, Salt},
+    rand,
 };
 use base64::{
     Engine,
@@ -54,6 +55,13 @@ impl SealingKey {
             Kind::Setting,
             "a sealing key is not 32 bytes in base64 or hexadecimal; make one with `openssl rand -base64 32`",
         ))?;
+        Self::new(&bytes)
+    }
+
+    /// One that nobody else will ever have.
+    pub(crate) fn random() -> Result<Self, Error> {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        rand::fill(&mut *bytes).map_err(|_| Error::no_randomness())?;
         Self::new(&bytes)
     }
 

@@ -1,10 +1,11 @@
 //! The way to a backend: one typed stack for each kind of signature, chosen whole.
 
+mod aws;
 mod backend;
 mod client;
 mod stack;
 
 pub(crate) use self::{
     backend::{Backend, Reply},
-    stack::backend,
+    stack::{Tokens, backend},
 };

@@ -1,7 +1,9 @@
 //! What is signed here, judged by a verifier that nobody here wrote.
 
+mod agentcore;
 mod buffer;
 mod equality;
+mod host;
 mod skew;
 mod vectors;
 mod wire;
