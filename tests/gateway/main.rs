@@ -8,6 +8,7 @@
 )]
 
 mod auth_kinds;
+mod bridges;
 mod conformance;
 mod demo;
 mod door;
@@ -16,6 +17,8 @@ mod gateway;
 mod peers;
 mod relay;
 mod sessions;
+mod several;
+mod several_live;
 #[path = "../conformance/suite.rs"]
 mod suite;
 mod validate;

@@ -47,6 +47,11 @@ impl Flights {
         id
     }
 
+    /// The same request, for which the client waits under another id now.
+    pub(super) fn go_on(&self, fresh: u64, flight: Flight) {
+        self.lock().insert(fresh, flight);
+    }
+
     /// Whose answer it is that has this id.
     pub(super) fn land(&self, id: &str) -> Option<Flight> {
         self.lock().remove(&id.parse().ok()?)

@@ -17,9 +17,8 @@ use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
-use bytes::Bytes;
 use serde_json::value::RawValue;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A request of a client's for one backend.
 #[derive(Debug)]
@@ -35,6 +34,11 @@ impl Talk<'_> {
     pub(super) async fn forward(&self, asked: &Asked<'_>) -> Result<Response<Body>, Refused> {
         let peer = self.hub.peer(asked.target.place)?;
         let way = self.way(peer).await?;
+        if let (Way::Line(_), Speech::Modern { .. }, Some(state)) =
+            (&way, &self.speech, asked.message.params.request_state)
+        {
+            return self.go_on(asked, state).await;
+        }
         let said = match self.send(peer, &way, asked).await {
             Ok(said) => said,
             Err(refused) if matches!(way, Way::Stateless) => {
@@ -47,31 +51,64 @@ impl Talk<'_> {
     }
 
     async fn send(&self, peer: &Peer, way: &Way, asked: &Asked<'_>) -> Result<Response<Body>, Refused> {
-        match way {
-            Way::Stateless => {
+        match (way, &self.speech) {
+            (Way::Stateless, speech) => {
                 let flights = Arc::default();
-                let (body, _) = self.said_to(peer, &flights, asked, false);
-                let request = Request {
-                    tool: asked.tool(),
-                    ..Request::posting(self.stateless_headers(asked), body)
-                };
+                let request = self.stateless(peer, &flights, asked, "");
                 let said = peer.post(self.caller, request).await?;
-                self.answered(peer, said, Words::of(self, peer, flights, false))
+                let words = Words::of(self, peer, flights, false);
+                match speech {
+                    Speech::Modern { .. } => self.answered(peer, said, words.calling(&self.renamed(asked))),
+                    Speech::Legacy(session) => {
+                        let words = words.calling(&self.renamed(asked));
+                        self.in_rounds(peer, said, session, asked, words)
+                    }
+                }
             }
-            Way::Line(session) => {
+            (Way::Line(session), speech) => {
                 self.note(session, asked);
-                let (body, fresh) = self.said_to(peer, &session.flights, asked, true);
-                let said = session.post(peer, self.caller, asked.tool(), body).await;
+                let (edits, fresh) = self.said_to(peer, &session.flights, asked, true);
+                let said = session.post(peer, self.caller, asked.tool(), edits.done()).await;
                 let said = said.inspect_err(|_| {
                     session.flights.land(&fresh.to_string());
                 })?;
-                self.answered(peer, said, Words::of(self, peer, session.flights.clone(), true))
+                match (said, speech) {
+                    (Said::Events(body), Speech::Modern { .. }) => {
+                        Ok(self.until_asked(peer, session, fresh, body, asked))
+                    }
+                    (said, _) => {
+                        let words = Words::of(self, peer, session.flights.clone(), true);
+                        self.answered(peer, said, words.calling(&self.renamed(asked)))
+                    }
+                }
             }
         }
     }
 
+    /// The request for a backend that keeps no session, with `more` parameters.
+    pub(super) fn stateless(
+        &self,
+        peer: &Peer,
+        flights: &Arc<Flights>,
+        asked: &Asked<'_>,
+        more: &str,
+    ) -> Request {
+        let (mut edits, _) = self.said_to(peer, flights, asked, false);
+        match &self.speech {
+            Speech::Modern { .. } => {}
+            Speech::Legacy(_) => self.introduce(&mut edits, asked, more),
+        }
+        Request { tool: asked.tool(), ..Request::posting(self.stateless_headers(asked), edits.done()) }
+    }
+
     /// The message in the backend's words, under a fresh id.
-    fn said_to(&self, peer: &Peer, flights: &Arc<Flights>, asked: &Asked<'_>, on_line: bool) -> (Bytes, u64) {
+    fn said_to<'a>(
+        &self,
+        peer: &Peer,
+        flights: &Arc<Flights>,
+        asked: &Asked<'a>,
+        on_line: bool,
+    ) -> (Edits<'a>, u64) {
         let Asked { message, body, id, target } = asked;
         let token = message.params.meta.as_ref().and_then(|meta| meta.token);
         let fresh = flights.start(Flight {
@@ -81,29 +118,46 @@ impl Talk<'_> {
         });
         let mut edits = Edits::of(body);
         edits.replace(id.get(), fresh.to_string());
-        if let Some(token) = token {
-            edits.replace(token.get(), fresh.to_string());
+        match (&message.params.meta, token) {
+            (Some(meta), _) if on_line && self.speech.is_modern() => {
+                edits.replace(meta.written, without_introduction(meta.written, fresh));
+            }
+            (_, Some(token)) => edits.replace(token.get(), fresh.to_string()),
+            (_, None) => {}
         }
         if let (Some(written), Some(subject)) = (target.written, &target.subject) {
             edits.replace(written, quoted(subject));
         }
-        if !on_line && !self.speech.is_modern() {
-            self.introduce(&mut edits, message, body);
-        }
-        (edits.done(), fresh)
+        (edits, fresh)
+    }
+
+    /// What the client calls the resource that it reads, where the backend calls it something else.
+    fn renamed(&self, asked: &Asked<'_>) -> Vec<(String, String)> {
+        let reads = asked.message.method.as_deref() == Some("resources/read");
+        let ours = asked.message.params.uri.as_ref().map(|uri| uri.value.clone());
+        let theirs = asked.target.subject.clone();
+        let both = ours.zip(theirs).filter(|(ours, theirs)| reads && ours != theirs);
+        both.into_iter().collect()
     }
 
     /// Says in the message itself what a session would know.
-    fn introduce(&self, edits: &mut Edits<'_>, message: &Message<'_>, body: &[u8]) {
+    fn introduce(&self, edits: &mut Edits<'_>, asked: &Asked<'_>, more: &str) {
+        let Asked { message, body, .. } = asked;
         let meta = self.speech.as_meta();
-        let meta_there = message.params.meta.as_ref().map(|meta| meta.written);
-        match (meta_there, message.written) {
-            (Some(written), _) => edits.add_members(written, &meta),
-            (None, Some(written)) => edits.add_members(written.get(), &format!("\"_meta\":{{{meta}}}")),
+        let comma = if more.is_empty() { "" } else { "," };
+        match (message.params.meta.as_ref().map(|meta| meta.written), message.written) {
+            (Some(written), params) => {
+                edits.add_members(written, &meta);
+                if let Some(params) = params.filter(|_| !more.is_empty()) {
+                    edits.add_members(params.get(), more);
+                }
+            }
+            (None, Some(params)) => {
+                edits.add_members(params.get(), &format!("\"_meta\":{{{meta}}}{comma}{more}"));
+            }
             (None, None) => {
-                let text = std::str::from_utf8(body).unwrap_or_default();
-                let object = text.trim_start();
-                edits.add_members(object, &format!("\"params\":{{\"_meta\":{{{meta}}}}}"));
+                let object = std::str::from_utf8(body).unwrap_or_default().trim_start();
+                edits.add_members(object, &format!("\"params\":{{\"_meta\":{{{meta}}}{comma}{more}}}"));
             }
         }
     }
@@ -126,15 +180,17 @@ impl Talk<'_> {
 
     /// Remembers what has to be said again to a backend that forgets.
     fn note(&self, session: &Session, asked: &Asked<'_>) {
-        let uri = asked.target.subject.as_deref().or(asked.message.params.uri.as_ref().map(|uri| uri.value.as_str()));
-        match (asked.message.method.as_deref(), uri) {
-            (Some("resources/subscribe"), Some(uri)) => session.lines.watch(asked.target.place, uri),
-            (Some("resources/unsubscribe"), Some(uri)) => session.lines.stop_watching(asked.target.place, uri),
+        let Some(ours) = asked.message.params.uri.as_ref().map(|uri| uri.value.as_str()) else { return };
+        let theirs = asked.target.subject.as_deref().unwrap_or(ours);
+        match asked.message.method.as_deref() {
+            Some("resources/subscribe") => session.lines.watch(asked.target.place, theirs, ours),
+            Some("resources/unsubscribe") => session.lines.stop_watching(asked.target.place, theirs),
             _ => {}
         }
     }
 
-    fn answered(&self, peer: &Peer, said: Said, words: Words) -> Result<Response<Body>, Refused> {
+    /// What a backend says, in the client's words.
+    pub(super) fn answered(&self, peer: &Peer, said: Said, words: Words) -> Result<Response<Body>, Refused> {
         match said {
             Said::Nothing => Err(Refusal::backend(peer.name(), "did not answer what it was asked").into()),
             Said::Message(text) => match words.message(&text) {
@@ -172,6 +228,20 @@ impl Words {
             _ => Some(event),
         }
     }
+}
+
+/// What a request says of itself beside what a session knows already; a progress token is a fresh one.
+fn without_introduction(meta: &str, fresh: u64) -> String {
+    const KNOWN: [&str; 4] = ["protocolVersion", "clientCapabilities", "clientInfo", "logLevel"];
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(meta).unwrap_or_default();
+    let is_known = |name: &str| {
+        name.strip_prefix("io.modelcontextprotocol/").is_some_and(|name| KNOWN.contains(&name))
+    };
+    let kept = members.into_iter().filter(|(name, _)| !is_known(name)).map(|(name, value)| {
+        let value = if name == "progressToken" { fresh.to_string() } else { value.get().to_owned() };
+        format!("{}:{value}", quoted(&name))
+    });
+    format!("{{{}}}", kept.collect::<Vec<_>>().join(","))
 }
 
 /// A stream that nobody on the way holds back.

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use bytes::Bytes;
 use serde::Deserialize;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync;
@@ -37,8 +37,8 @@ pub(super) struct Line {
 struct Wishes {
     /// The log level, as it was written.
     level: Option<String>,
-    /// The resources that are watched, by backend.
-    watched: BTreeMap<usize, BTreeSet<String>>,
+    /// The resources that are watched, by backend and by what that calls them; and what the client calls them.
+    watched: BTreeMap<usize, BTreeMap<String, String>>,
 }
 
 impl Lines {
@@ -59,8 +59,18 @@ impl Lines {
         self.wishes().level = Some(level.to_owned());
     }
 
-    pub(super) fn watch(&self, place: usize, uri: &str) {
-        self.wishes().watched.entry(place).or_default().insert(uri.to_owned());
+    pub(super) fn watch(&self, place: usize, theirs: &str, ours: &str) {
+        self.wishes().watched.entry(place).or_default().insert(theirs.to_owned(), ours.to_owned());
+    }
+
+    /// What the client calls a resource that it watches.
+    pub(super) fn watched_as(&self, place: usize, theirs: &str) -> Option<String> {
+        self.wishes().watched.get(&place)?.get(theirs).cloned()
+    }
+
+    /// The log level that the client wants, as it was written.
+    pub(super) fn level(&self) -> Option<String> {
+        self.wishes().level.clone()
     }
 
     pub(super) fn stop_watching(&self, place: usize, uri: &str) {
@@ -151,7 +161,7 @@ impl Session {
 
     async fn wish_again(&self, wishes: &Wishes, line: &Line, peer: &Peer, caller: Caller<'_>) {
         let level = wishes.level.iter().map(|level| ("logging/setLevel", format!("{{\"level\":{level}}}")));
-        let watched = wishes.watched.get(&peer.place).into_iter().flatten();
+        let watched = wishes.watched.get(&peer.place).into_iter().flat_map(BTreeMap::keys);
         let watched = watched.map(|uri| ("resources/subscribe", format!("{{\"uri\":{}}}", quoted(uri))));
         for (method, params) in level.chain(watched) {
             let id = fresh();

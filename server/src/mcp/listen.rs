@@ -57,7 +57,7 @@ impl Talk<'_> {
         match failure {
             Some(failure) if streams.is_empty() => Err(failure),
             None if streams.is_empty() => Err(Refusal::nothing_to_hear().into()),
-            _ => Ok(self.lasting(stream::select_all(streams))),
+            _ => Ok(self.while_valid(stream::select_all(streams))),
         }
     }
 
@@ -140,7 +140,7 @@ impl Talk<'_> {
         );
         let end = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"complete","_meta":{meta}}}}}"#, id.get());
         let one = |text: String| stream::once(async move { Ok(Event::saying(text.as_bytes()).into_bytes()) });
-        Ok(self.lasting(one(acknowledged).chain(stream::select_all(streams)).chain(one(end))))
+        Ok(self.while_valid(one(acknowledged).chain(stream::select_all(streams)).chain(one(end))))
     }
 
     async fn subscribe_to(
@@ -155,7 +155,7 @@ impl Talk<'_> {
             return Err(Refusal::backend(peer.name(), "tells changes only in a session").into());
         }
         let flights = Arc::default();
-        let words = Words::of(self, peer, Arc::clone(&flights), false);
+        let words = Words::of(self, peer, Arc::clone(&flights), false).calling(wanted);
         let fresh = flights.start(Flight { peer: peer.place, id: id.get().to_owned(), token: None });
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{fresh},"method":"subscriptions/listen","params":{{"_meta":{{{}}},"notifications":{}}}}}"#,
@@ -187,7 +187,7 @@ impl Talk<'_> {
     }
 
     /// A stream that ends with the caller's token.
-    fn lasting(&self, told: impl Stream<Item = Result<Bytes, BoxError>> + Send + 'static) -> Response<Body> {
+    fn while_valid(&self, told: impl Stream<Item = Result<Bytes, BoxError>> + Send + 'static) -> Response<Body> {
         let expires = self.caller.who.identity().expires();
         let left = expires.and_then(|end| end.duration_since(SystemClock.now()).ok());
         super::forward::streaming(match left {

@@ -50,6 +50,11 @@ pub(super) struct Params<'a> {
     pub(super) notifications: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) request_state: Option<&'a RawValue>,
+    /// What the client answers to what a request needs.
+    #[serde(borrow)]
+    pub(super) input_responses: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) arguments: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "_meta", deserialize_with = "meta")]
     pub(super) meta: Option<Meta<'a>>,
 }
@@ -131,6 +136,15 @@ impl<'a> Message<'a> {
     /// The version of the protocol that the message itself speaks: modern ones do.
     pub(super) fn version(&self) -> Option<&str> {
         self.params.meta.as_ref()?.version.as_deref()
+    }
+
+    /// [`subject`](Self::subject), as it was written.
+    pub(super) fn subject_written(&self) -> Option<&'a str> {
+        match self.method.as_deref()? {
+            "tools/call" | "prompts/get" => self.params.name.as_ref().map(|name| name.written),
+            "resources/read" => self.params.uri.as_ref().map(|uri| uri.written),
+            _ => None,
+        }
     }
 
     /// What the headers of a modern request have to repeat beside the method.

@@ -11,6 +11,7 @@ use super::{
     message::Message,
     names::{SESSION, only},
     naming::Naming,
+    parked::Parked,
     peer::{Caller, Peer},
     pool::{Authority, Pool},
     route::Destination,
@@ -44,7 +45,7 @@ const MAX_GREETING: usize = 4 * 1024;
 /// Relays what clients send to the backends that it is for.
 #[derive(Debug)]
 pub(crate) struct Relay {
-    hub: Hub,
+    hub: Arc<Hub>,
     sessions: Sessions,
     connect: Connect,
 }
@@ -66,7 +67,9 @@ impl Relay {
         let seal = Seal::new(key, Vec::new());
         let sessions = Sessions::new(seal, sessions.lifetime, sessions.idle, clock.clone());
         let catalogues = Arc::new(Catalogues::new(clock.clone()));
-        Some(Self { hub: Hub { peers, naming, lists, catalogues, pool: Pool::new(clock) }, sessions, connect })
+        let (pool, parked) = (Pool::new(clock.clone()), Parked::new(clock));
+        let hub = Arc::new(Hub { peers, naming, lists, catalogues, pool, parked });
+        Some(Self { hub, sessions, connect })
     }
 
     /// A message of the client's.
@@ -276,6 +279,9 @@ impl Talk<'_> {
         let nobody = || Refusal::invalid_request("nobody has asked what this answers");
         let told: String = serde_json::from_str(id.get()).map_err(|_| nobody())?;
         let (name, theirs) = told.split_once(':').ok_or_else(nobody)?;
+        if name.is_empty() {
+            return session.questions.answer(theirs, body.clone()).ok_or_else(|| nobody().into());
+        }
         let theirs: &RawValue = serde_json::from_str(theirs).map_err(|_| nobody())?;
         let peer = self.hub.peers.iter().find(|peer| peer.name() == name).ok_or_else(nobody)?;
         let mut edits = Edits::of(body);

@@ -4,7 +4,7 @@
 //! needs to be kept. What is kept all the same (the lines to backends, what is on its way) is made anew where it is
 //! missing.
 
-use super::{error::Refusal, flights::Flights, line::Lines};
+use super::{error::Refusal, flights::Flights, line::Lines, questions::Questions};
 use crate::store::{Seal, SealingKey};
 use aws_lc_rs::{
     digest::{Context, SHA256},
@@ -37,6 +37,7 @@ pub(super) struct Session {
     pub(super) greeting: Greeting,
     pub(super) lines: Lines,
     pub(super) flights: Arc<Flights>,
+    pub(super) questions: Questions,
 }
 
 /// How a client introduced itself, and the version that was agreed on.
@@ -133,7 +134,7 @@ impl Sessions {
 
 impl Session {
     pub(super) fn new(greeting: Greeting, peers: usize) -> Self {
-        Self { greeting, lines: Lines::to(peers), flights: Arc::default() }
+        Self { greeting, lines: Lines::to(peers), flights: Arc::default(), questions: Questions::default() }
     }
 }
 
@@ -145,7 +146,7 @@ pub(super) fn passing_key() -> Option<SealingKey> {
 }
 
 /// Who somebody is, and through which client: what a session is bound to.
-fn place(owner: &Identity) -> String {
+pub(super) fn place(owner: &Identity) -> String {
     let client = ["azp", "client_id"].iter().find_map(|name| owner.claim(name)?.as_str());
     let mut context = Context::new(&SHA256);
     for part in [owner.issuer(), owner.subject(), client.unwrap_or_default()] {
@@ -156,7 +157,7 @@ fn place(owner: &Identity) -> String {
     format!("mcp session of {}", BASE64_URL_SAFE_NO_PAD.encode(context.finish()))
 }
 
-fn random() -> Option<String> {
+pub(super) fn random() -> Option<String> {
     let mut id = [0; 16];
     rand::fill(&mut id).ok()?;
     Some(BASE64_URL_SAFE_NO_PAD.encode(id))

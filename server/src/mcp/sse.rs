@@ -3,8 +3,10 @@
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use countersign::BoxError;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use http_body_util::BodyExt;
+use std::{convert::Infallible, future::Future};
+use tokio::sync::mpsc;
 
 /// How large one event may be.
 const LARGEST: usize = 16 * 1024 * 1024;
@@ -164,6 +166,26 @@ pub(super) fn changed(
     })
 }
 
+/// Says events to a client, for as long as that listens.
+#[derive(Debug)]
+pub(super) struct Mouth(mpsc::Sender<Bytes>);
+
+impl Mouth {
+    /// A body that is whatever `speak` says. It is done while the body is read, and ends with it.
+    pub(super) fn speaking<F: Future<Output = ()> + Send + 'static>(speak: impl FnOnce(Self) -> F) -> Body {
+        let (mouth, mut ear) = mpsc::channel(8);
+        let speaking = speak(Self(mouth));
+        let heard = stream::poll_fn(move |cx| ear.poll_recv(cx)).map(Some);
+        let events = stream::select(heard, stream::once(speaking).map(|()| None));
+        Body::from_stream(events.filter_map(async |event| event.map(Ok::<_, Infallible>)))
+    }
+
+    /// `None` where nobody listens any more.
+    pub(super) async fn say(&self, event: Event) -> Option<()> {
+        self.0.send(event.into_bytes()).await.ok()
+    }
+}
+
 fn content_of(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
@@ -188,9 +210,7 @@ fn has_field(text: &[u8], name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::StreamExt;
     use proptest::prelude::*;
-    use std::convert::Infallible;
 
     fn body(chunks: Vec<Vec<u8>>) -> Body {
         Body::from_stream(stream::iter(chunks.into_iter().map(Ok::<_, Infallible>)))

@@ -5,6 +5,7 @@ use super::{
     error::{Refusal, Refused},
     flights::fresh,
     message::Message,
+    parked::Parked,
     names::{METHOD, NAME, VERSION, encoded},
     naming::Naming,
     peer::{Caller, Peer, Request, Said},
@@ -14,6 +15,7 @@ use super::{
 use crate::config::endpoint::Lists;
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
+use countersign::proof::Authenticated;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -28,19 +30,30 @@ pub(super) struct Hub {
     pub(super) lists: Lists,
     pub(super) catalogues: Arc<Catalogues>,
     pub(super) pool: Pool,
+    pub(super) parked: Parked,
 }
 
 /// One request of a client's, and everything that may be done for it.
 #[derive(Debug)]
 pub(super) struct Talk<'t> {
-    pub(super) hub: &'t Hub,
+    pub(super) hub: &'t Arc<Hub>,
     pub(super) caller: Caller<'t>,
     pub(super) speech: Speech,
     pub(super) authority: Authority,
 }
 
-/// How a client speaks.
+/// The same for as long as somebody wants it.
 #[derive(Debug)]
+pub(super) struct Lasting {
+    hub: Arc<Hub>,
+    who: Authenticated,
+    headers: HeaderMap,
+    speech: Speech,
+    authority: Authority,
+}
+
+/// How a client speaks.
+#[derive(Clone, Debug)]
 pub(super) enum Speech {
     /// Every request says what the client can.
     Modern { capabilities: Box<RawValue>, client: Box<RawValue> },
@@ -100,8 +113,13 @@ impl Speech {
             Self::Modern { capabilities, client } => (capabilities, client),
             Self::Legacy(session) => (&session.greeting.capabilities, &session.greeting.client),
         };
+        let level = match self {
+            Self::Modern { .. } => None,
+            Self::Legacy(session) => session.lines.level(),
+        };
+        let level = level.map(|level| format!(r#","io.modelcontextprotocol/logLevel":{level}"#)).unwrap_or_default();
         format!(
-            r#""io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{}"#,
+            r#""io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{}{level}"#,
             capabilities.get(),
             client.get(),
         )
@@ -120,7 +138,25 @@ impl Speech {
     }
 }
 
+impl Lasting {
+    pub(super) fn talk(&self) -> Talk<'_> {
+        let caller = Caller { who: &self.who, headers: &self.headers };
+        Talk { hub: &self.hub, caller, speech: self.speech.clone(), authority: self.authority }
+    }
+}
+
 impl Talk<'_> {
+    /// The same beyond the request.
+    pub(super) fn lasting(&self) -> Lasting {
+        Lasting {
+            hub: self.hub.clone(),
+            who: self.caller.who.clone(),
+            headers: self.caller.headers.clone(),
+            speech: self.speech.clone(),
+            authority: self.authority,
+        }
+    }
+
     /// The way to `peer`: the client's own era where the backend speaks it.
     pub(super) async fn way(&self, peer: &Peer) -> Result<Way, Refused> {
         match &self.speech {

@@ -1,17 +1,17 @@
 //! What a backend says, in the words of the client that hears it.
 
 use super::{
-    catalog::{Catalogues, Kind},
+    catalog::Catalogues,
     flights::Flights,
     peer::Peer,
-    pool::Authority,
-    talk::Talk,
+    session::Session,
+    talk::{Speech, Talk},
     wire::{Edits, Heard, quoted},
 };
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 /// Knows which ids, tokens and names of a backend's messages are which of the client's.
 #[derive(Debug)]
@@ -20,10 +20,19 @@ pub(super) struct Words {
     place: usize,
     flights: Arc<Flights>,
     catalogues: Arc<Catalogues>,
-    authority: Authority,
     transparent: bool,
     client_is_modern: bool,
     on_line: bool,
+    named: Named,
+}
+
+/// Who knows what the client calls a resource.
+#[derive(Debug)]
+enum Named {
+    /// The session in which it is watched.
+    In(Arc<Session>),
+    /// These are, by what the client calls them, and what the backend does.
+    As(Vec<(String, String)>),
 }
 
 /// What a result of the versions with sessions lacks.
@@ -55,11 +64,19 @@ impl Words {
             place: peer.place,
             flights,
             catalogues: talk.hub.catalogues.clone(),
-            authority: talk.authority,
             transparent: talk.hub.is_transparent(),
             client_is_modern: talk.speech.is_modern(),
             on_line,
+            named: match &talk.speech {
+                Speech::Legacy(session) => Named::In(session.clone()),
+                Speech::Modern { .. } => Named::As(Vec::new()),
+            },
         }
+    }
+
+    /// The same, where the client calls resources otherwise: `ours` and `theirs`.
+    pub(super) fn calling(self, resources: &[(String, String)]) -> Self {
+        if resources.is_empty() { self } else { Self { named: Named::As(resources.to_vec()), ..self } }
     }
 
     /// The message in the client's words; `None` where it is none of its business.
@@ -79,6 +96,11 @@ impl Words {
                 if let Some(result) = heard.result.filter(|_| self.client_is_modern && self.on_line) {
                     edits.add_members(result.get(), AS_MODERN);
                 }
+                if let (Some(result), Named::As(named)) = (heard.result, &self.named)
+                    && !named.is_empty()
+                {
+                    rename_contents(&mut edits, result, named);
+                }
                 if let Some(meta) = heard.result.and_then(|result| told_in(result).meta)
                     && let Some(id) = meta.subscription
                 {
@@ -96,6 +118,10 @@ impl Words {
             (None, None) => return None,
         }
         Some(edits.done())
+    }
+
+    pub(super) fn flights(&self) -> &Arc<Flights> {
+        &self.flights
     }
 
     /// What a client is told instead of an id that only this backend knows.
@@ -141,11 +167,36 @@ impl Words {
         }
     }
 
-    /// What clients call a resource that another backend has under the same name.
+    /// What the client calls a resource, where that is something else.
     fn exposed(&self, uri: &RawValue) -> Option<String> {
-        let uri: Cow<'_, str> = serde_json::from_str(uri.get()).ok()?;
-        let (owner, _) = self.catalogues.owner(self.authority, Kind::Resources, &uri)?;
-        (owner != self.place).then(|| format!("{}+{uri}", self.backend))
+        let theirs: String = serde_json::from_str(uri.get()).ok()?;
+        let ours = match &self.named {
+            Named::In(session) => session.lines.watched_as(self.place, &theirs)?,
+            Named::As(named) => named.iter().find(|(_, known)| *known == theirs)?.0.clone(),
+        };
+        (ours != theirs).then_some(ours)
+    }
+}
+
+/// Resources in a result get the names by which they were asked for.
+fn rename_contents(edits: &mut Edits<'_>, result: &RawValue, named: &[(String, String)]) {
+    #[derive(Deserialize)]
+    struct Read<'a> {
+        #[serde(borrow, default)]
+        contents: Vec<Content<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Content<'a> {
+        #[serde(borrow)]
+        uri: Option<&'a RawValue>,
+    }
+    let Ok(read) = serde_json::from_str::<Read<'_>>(result.get()) else { return };
+    for written in read.contents.into_iter().filter_map(|content| content.uri) {
+        let theirs: Option<String> = serde_json::from_str(written.get()).ok();
+        let ours = theirs.and_then(|theirs| named.iter().find(|(_, known)| *known == theirs));
+        if let Some((ours, _)) = ours {
+            edits.replace(written.get(), quoted(ours));
+        }
     }
 }
 
