@@ -42,7 +42,10 @@ async fn every_client_reaches_every_backend() {
         let (client, mut heard) = connect(&house.gateway, era).await;
         let tools = client.list_all_tools().await.unwrap();
         for backend in ["old", "new", "warehouse"] {
-            assert!(tools.iter().any(|tool| tool.name.starts_with(&format!("{backend}__"))), "{era:?} {backend}");
+            assert!(
+                tools.iter().any(|tool| tool.name.starts_with(&format!("{backend}__"))),
+                "{era:?} {backend}"
+            );
         }
         for backend in ["old", "new"] {
             let simple = text(&client, &format!("{backend}__test_simple_text"), json!({})).await;
@@ -56,7 +59,8 @@ async fn every_client_reaches_every_backend() {
             assert_eq!(prompt["messages"][0]["content"]["type"], "text", "{era:?} {backend}");
         }
         for uri in ["test://static-text", "new+test://static-text"] {
-            let read = json!(client.read_resource(ReadResourceRequestParams::new(uri)).await.unwrap());
+            let read =
+                json!(Box::pin(client.read_resource(ReadResourceRequestParams::new(uri))).await.unwrap());
             assert_eq!(read["contents"][0]["uri"], uri, "{era:?}: {read}");
         }
     }
@@ -149,15 +153,19 @@ async fn a_parked_call_goes_on_once_for_the_same_caller_and_arguments() {
     }
     let done = call("bob", with(&asks, state)).await;
     assert_eq!(done["id"], 7);
-    assert!(done["result"]["content"][0]["text"].as_str().unwrap().contains("\"username\":\"bob\""), "{done}");
+    assert!(
+        done["result"]["content"][0]["text"].as_str().unwrap().contains("\"username\":\"bob\""),
+        "{done}"
+    );
     assert_eq!(call("bob", with(&asks, state)).await["error"]["code"], -32602, "only once");
 }
 
 #[tokio::test]
 async fn a_single_backend_of_the_other_era_is_reached_too() {
-    for (name, router) in
-        [("old", legacy_only(Everything::default().router())), ("new", modern_only(Everything::default().router()))]
-    {
+    for (name, router) in [
+        ("old", legacy_only(Everything::default().router())),
+        ("new", modern_only(Everything::default().router())),
+    ] {
         let server = Server::start(router).await;
         let gateway = Gateway::with(|text| {
             let start = text.split("backends:").next().unwrap().to_owned();
@@ -167,7 +175,10 @@ async fn a_single_backend_of_the_other_era_is_reached_too() {
         for era in [Era::Legacy, Era::Modern] {
             let (client, _heard) = connect(&gateway, era).await;
             assert!(client.list_all_tools().await.unwrap().len() > 30, "{era:?} {name}");
-            assert_eq!(text(&client, "test_list_roots", json!({})).await, r#"Roots: [{"uri":"file:///home/somebody"}]"#);
+            assert_eq!(
+                text(&client, "test_list_roots", json!({})).await,
+                r#"Roots: [{"uri":"file:///home/somebody"}]"#
+            );
         }
     }
 }

@@ -22,3 +22,4 @@ mod several_live;
 #[path = "../conformance/suite.rs"]
 mod suite;
 mod validate;
+mod views;

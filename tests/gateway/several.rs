@@ -70,7 +70,10 @@ async fn what_any_of_them_has_is_there_in_both_eras() {
         assert_eq!(&listed[..2], ["warehouse__add_item", "warehouse__drop_table"]);
         assert!(listed.contains(&"all__test_simple_text") && listed.contains(&"shop-2__whoami"));
         assert_eq!(tools, ask(&gateway, session, "tools/list", json!({})).await, "always in the same order");
-        assert_eq!(tools["result"]["resultType"], if session.is_some() { Value::Null } else { "complete".into() });
+        assert_eq!(
+            tools["result"]["resultType"],
+            if session.is_some() { Value::Null } else { "complete".into() }
+        );
 
         let prompts = ask(&gateway, session, "prompts/list", json!({})).await;
         assert!(names(&prompts, "prompts", "name").contains(&"all__test_simple_prompt"));
@@ -93,12 +96,17 @@ async fn each_call_reaches_the_one_that_is_meant() {
         assert_eq!(me["result"]["structuredContent"]["role"], ADMIN, "{me}");
         let nobody = call("shop-2__whoami").await;
         assert_eq!(nobody["result"]["structuredContent"]["signed"], false, "{nobody}");
-        let prompt = json!({"name": "all__test_prompt_with_arguments", "arguments": {"arg1": "a", "arg2": "b"}});
+        let prompt =
+            json!({"name": "all__test_prompt_with_arguments", "arguments": {"arg1": "a", "arg2": "b"}});
         let prompt = ask(&gateway, session, "prompts/get", prompt).await;
         assert!(prompt["result"]["messages"][0]["content"]["text"].as_str().unwrap().contains("arg1='a'"));
-        for uri in ["warehouse://stock", "shop-2+warehouse://stock", "test://static-text", "test://template/7/data",
-            "shop-2+warehouse://stock/A-100"]
-        {
+        for uri in [
+            "warehouse://stock",
+            "shop-2+warehouse://stock",
+            "test://static-text",
+            "test://template/7/data",
+            "shop-2+warehouse://stock/A-100",
+        ] {
             let read = ask(&gateway, session, "resources/read", json!({"uri": uri})).await;
             assert!(read["result"]["contents"][0]["text"].is_string(), "{uri}: {read}");
         }
@@ -122,7 +130,8 @@ async fn each_call_reaches_the_one_that_is_meant() {
         let unknown = ask(&gateway, session, "resources/read", json!({"uri": "nobody://has/it"})).await;
         assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
     }
-    let named = heard[0].requests().iter().any(|request| request.contains("mcp-name: test_prompt_with_arguments\n"));
+    let named =
+        heard[0].requests().iter().any(|request| request.contains("mcp-name: test_prompt_with_arguments\n"));
     assert!(named, "the header says what the body says");
 }
 
@@ -149,7 +158,9 @@ async fn only_the_backend_on_aws_sees_anything_of_aws_and_none_sees_the_callers_
     }
     let credentials: Vec<String> = seen
         .iter()
-        .flat_map(|seen| ["x-amz-security-token", "authorization"].map(|name| seen.header(name).unwrap().to_owned()))
+        .flat_map(|seen| {
+            ["x-amz-security-token", "authorization"].map(|name| seen.header(name).unwrap().to_owned())
+        })
         .collect();
     // Every one of alice's tokens has the same start: header and who she is.
     let token = gateway.token("alice");
@@ -239,7 +250,11 @@ async fn endless_lists_end_and_hostile_names_are_tamed() {
     let long = listed.iter().find(|name| name.starts_with("bad__xxx")).unwrap();
     let before = misbehaving.asked("tools/call");
     let called = gateway.modern("bob", "tools/call", json!({"name": long, "arguments": {}})).await;
-    assert!(message(&called)["error"]["message"].as_str().unwrap().contains(&"x".repeat(200)), "{}", called.text());
+    assert!(
+        message(&called)["error"]["message"].as_str().unwrap().contains(&"x".repeat(200)),
+        "{}",
+        called.text()
+    );
     assert_eq!(misbehaving.asked("tools/call"), before + 1);
 }
 

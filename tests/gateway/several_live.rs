@@ -57,7 +57,8 @@ pub(crate) async fn connect(gateway: &Gateway, era: Era) -> (Client, UnboundedRe
 pub(crate) async fn text(client: &Client, tool: &str, arguments: Value) -> String {
     let mut params = CallToolRequestParams::new(tool.to_owned());
     params.arguments = arguments.as_object().cloned();
-    let answer = json!(client.call_tool(params).await.unwrap_or_else(|error| panic!("{tool}: {error}")));
+    let answer =
+        json!(Box::pin(client.call_tool(params)).await.unwrap_or_else(|error| panic!("{tool}: {error}")));
     answer["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{tool}: {answer}")).to_owned()
 }
 
@@ -82,7 +83,8 @@ async fn any_of_them_can_ask_the_client() {
                 assert_eq!(text(&client, &name, arguments).await, told, "{era:?} {name}");
             }
         }
-        let guarded = client.read_resource(ReadResourceRequestParams::new("test://guarded")).await.unwrap();
+        let guarded =
+            Box::pin(client.read_resource(ReadResourceRequestParams::new("test://guarded"))).await.unwrap();
         assert_eq!(json!(guarded)["contents"][0]["text"], "Nobody checks it.", "{era:?}");
     }
 }

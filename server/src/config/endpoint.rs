@@ -1,6 +1,11 @@
 //! What the one endpoint in front of all backends does: names, sessions, lists.
 
-use super::{diagnostic::Findings, key::resolve_key, raw};
+use super::{
+    diagnostic::Findings,
+    key::resolve_key,
+    raw,
+    tools::{Access, Tools, resolve_access, resolve_tools},
+};
 use crate::store::SealingKey;
 use serde_saphyr::Spanned;
 use std::time::Duration;
@@ -11,6 +16,9 @@ pub(crate) struct Endpoint {
     pub(crate) prefix: Prefix,
     pub(crate) sessions: Sessions,
     pub(crate) lists: Lists,
+    pub(crate) access: Access,
+    /// One for each backend, in their order.
+    pub(crate) tools: Vec<Tools>,
 }
 
 /// What tells apart what backends call by the same name.
@@ -40,23 +48,27 @@ pub(crate) struct Lists {
     pub(crate) all_or_nothing: bool,
 }
 
-/// What was written about the endpoint in front of as many backends; `None` where `findings` says why not.
+/// What was written about the endpoint in front of these backends; `None` where `findings` says why not.
 pub(super) fn resolve_endpoint(
     naming: Option<raw::Naming>,
     sessions: Option<raw::Sessions>,
     lists: Option<raw::Lists>,
-    backends: usize,
+    authorization: Option<raw::Authorization>,
+    backends: &raw::Named<raw::Backend>,
     findings: &mut Findings,
 ) -> Option<Endpoint> {
     let prefix = match naming.and_then(|naming| naming.prefix) {
         Some(raw::Prefix::Backend) => Prefix::Backend,
         Some(raw::Prefix::None) => Prefix::None,
-        None if backends > 1 => Prefix::Backend,
+        None if backends.0.len() > 1 => Prefix::Backend,
         None => Prefix::None,
     };
     let sessions = resolve_sessions(sessions.unwrap_or_default(), findings);
-    let lists = resolve_lists(lists.unwrap_or_default(), findings);
-    Some(Endpoint { prefix, sessions: sessions?, lists: lists? })
+    let lists = resolve_lists(&lists.unwrap_or_default(), findings);
+    let access = resolve_access(authorization, findings);
+    let tools: Vec<_> = backends.0.iter().map(|(_, backend)| resolve_tools(backend, findings)).collect();
+    let tools = tools.into_iter().collect::<Option<_>>();
+    Some(Endpoint { prefix, sessions: sessions?, lists: lists?, access: access?, tools: tools? })
 }
 
 fn resolve_sessions(raw: raw::Sessions, findings: &mut Findings) -> Option<Sessions> {
@@ -70,7 +82,7 @@ fn resolve_sessions(raw: raw::Sessions, findings: &mut Findings) -> Option<Sessi
     Some(Sessions { key, lifetime: lifetime?, idle: idle? })
 }
 
-fn resolve_lists(raw: raw::Lists, findings: &mut Findings) -> Option<Lists> {
+fn resolve_lists(raw: &raw::Lists, findings: &mut Findings) -> Option<Lists> {
     let deadline = seconds(raw.deadline_seconds.as_ref(), 10, findings)?;
     Some(Lists { deadline, all_or_nothing: matches!(raw.partial, raw::Partial::Fail) })
 }

@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) naming: Option<Naming>,
     pub(crate) sessions: Option<Sessions>,
     pub(crate) lists: Option<Lists>,
+    pub(crate) authorization: Option<Authorization>,
     pub(crate) authorization_server: Option<AuthorizationServer>,
     pub(crate) store: Option<Spanned<Store>>,
 }
@@ -98,6 +99,28 @@ pub(crate) struct Backend {
     /// Headers of the client's own that go along.
     #[serde(default)]
     pub(crate) forward_headers: Vec<Spanned<String>>,
+    pub(crate) tools: Option<Tools>,
+    /// Whether only tools are there that say they change nothing.
+    #[serde(default)]
+    pub(crate) read_only: bool,
+}
+
+/// Which tools of a backend there are, by its own names; `*` stands for anything, `/…/` is a regular expression.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tools {
+    pub(crate) allow: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(crate) deny: Vec<Spanned<String>>,
+    pub(crate) rename: Option<Named<Spanned<String>>>,
+}
+
+/// Who may do what.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Authorization {
+    /// Expressions, of which one has to be true.
+    pub(crate) rules: Spanned<Vec<Spanned<String>>>,
 }
 
 /// Who becomes which role.

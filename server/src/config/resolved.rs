@@ -89,6 +89,7 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
         naming,
         sessions,
         lists,
+        authorization,
         authorization_server,
         store,
     } = raw;
@@ -96,7 +97,7 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
     let issuers = resolve_issuers(identity.value.issuers, findings);
     let known = resolve_providers(authorization_server, findings);
-    let endpoint = resolve_endpoint(naming, sessions, lists, backends.value.0.len(), findings);
+    let endpoint = resolve_endpoint(naming, sessions, lists, authorization, &backends.value, findings);
     let backends = resolve_backends(backends, &known, findings);
     let store = resolve_store(store, known.has_authorization_server(), findings);
     Some(Gateway {
@@ -194,7 +195,11 @@ fn resolve_backends(
     let mut resolved = Vec::new();
     for (name, backend) in backends {
         if names.contains(&name.value) {
-            findings.error(name.referenced, format!("`{}` is named twice", name.value), "rename one of the two");
+            findings.error(
+                name.referenced,
+                format!("`{}` is named twice", name.value),
+                "rename one of the two",
+            );
         }
         names.push(name.value.clone());
         resolved.push(resolve_backend(name, backend, known, findings));

@@ -6,6 +6,7 @@ use super::{
     peer::Peer,
     pool::Authority,
     talk::Talk,
+    view::Effects,
     wire::quoted,
 };
 use countersign::clock::Clock;
@@ -58,6 +59,8 @@ struct Found {
     owners: HashMap<(Kind, String), (usize, String)>,
     /// With the backend, and how much of a URI says only whose it is.
     templates: Vec<(String, usize, usize)>,
+    /// What tools do, by backend and by what that calls them.
+    effects: HashMap<(usize, String), Effects>,
 }
 
 /// A backend's pages, items and bytes, of which nobody needs more.
@@ -105,21 +108,28 @@ impl Kind {
     }
 
     /// What clients call the one that a backend calls `name`.
-    pub(super) fn exposed(self, naming: &Naming, place: usize, name: &str) -> String {
+    pub(super) fn exposed(self, naming: &Naming, peer: &Peer, name: &str) -> String {
         match self {
-            Self::Tools | Self::Prompts => naming.exposed(place, name),
+            Self::Tools => naming.exposed(peer.place, peer.tools.shown(name).unwrap_or(name)),
+            Self::Prompts => naming.exposed(peer.place, name),
             Self::Resources | Self::Templates => name.to_owned(),
         }
     }
 }
 
 impl Talk<'_> {
-    /// Everything of this kind that `peer` has, in the order in which it says so.
+    /// Everything of this kind that `peer` has and this caller may use, in the order in which it says so.
     pub(super) async fn list(&self, peer: &Peer, kind: Kind) -> Result<Listed, Refused> {
+        let listed = self.list_whole(peer, kind).await?;
+        Ok(self.seen(peer, kind, listed))
+    }
+
+    async fn list_whole(&self, peer: &Peer, kind: Kind) -> Result<Listed, Refused> {
         let mut listed = Listed { ttl: u64::MAX, ..Listed::default() };
         let (mut cursor, mut bytes) = (None::<String>, 0);
         for _ in 0..MOST_PAGES {
-            let members = cursor.as_ref().map_or_else(String::new, |cursor| format!("\"cursor\":{}", quoted(cursor)));
+            let members =
+                cursor.as_ref().map_or_else(String::new, |cursor| format!("\"cursor\":{}", quoted(cursor)));
             let page = match self.ask(peer, kind.method(), &members).await {
                 Ok(page) => page,
                 // It has nothing of this kind.
@@ -138,7 +148,9 @@ impl Talk<'_> {
                 return Ok(listed);
             }
             if page.next == cursor {
-                listed.notes.push("the list goes on with the same page for ever, so it was cut there".to_owned());
+                listed
+                    .notes
+                    .push("the list goes on with the same page for ever, so it was cut there".to_owned());
                 return Ok(listed);
             }
             if listed.items.len() > MOST_ITEMS || bytes > MOST_BYTES {
@@ -146,7 +158,9 @@ impl Talk<'_> {
             }
             cursor = page.next;
         }
-        listed.notes.push(format!("the list is too long, so it was cut after {} of them", listed.items.len()));
+        listed
+            .notes
+            .push(format!("the list is too long, so it was cut after {} of them", listed.items.len()));
         Ok(listed)
     }
 }
@@ -154,7 +168,9 @@ impl Talk<'_> {
 impl Listed {
     fn take(&mut self, text: &RawValue, kind: Kind) {
         match name_in(text, kind) {
-            Some((name, _)) if name.is_empty() => self.notes.push("one without a name was left out".to_owned()),
+            Some((name, _)) if name.is_empty() => {
+                self.notes.push("one without a name was left out".to_owned())
+            }
             Some((name, _)) if self.items.iter().any(|item| item.name == name) => {
                 self.notes.push(format!("`{name}` is there twice, so the second was left out"));
             }
@@ -211,6 +227,35 @@ impl Catalogues {
 
     /// Remembers whose things of this kind are.
     pub(super) fn learn(&self, authority: Authority, kind: Kind, owners: Vec<(String, (usize, String))>) {
+        self.with(authority, |found| {
+            found.owners.retain(|(of, _), _| *of != kind);
+            if kind == Kind::Templates {
+                let template = |(template, (place, theirs)): &(String, (usize, String))| {
+                    (template.clone(), *place, template.len().saturating_sub(theirs.len()))
+                };
+                found.templates = owners.iter().map(template).collect();
+            }
+            found.owners.extend(owners.into_iter().map(|(name, owner)| ((kind, name), owner)));
+        });
+    }
+
+    /// Remembers what the tools of a backend do.
+    pub(super) fn learn_effects(&self, authority: Authority, place: usize, effects: Vec<(String, Effects)>) {
+        self.with(authority, |found| {
+            found.effects.retain(|(of, _), _| *of != place);
+            found.effects.extend(effects.into_iter().map(|(name, effects)| ((place, name), effects)));
+        });
+    }
+
+    /// What a tool does, as its backend calls it.
+    pub(super) fn effects(&self, authority: Authority, place: usize, name: &str) -> Option<Effects> {
+        let now = self.clock.now();
+        let found = self.lock();
+        let found = found.get(&authority).filter(|found| found.until > now)?;
+        found.effects.get(&(place, name.to_owned())).copied()
+    }
+
+    fn with(&self, authority: Authority, learn: impl FnOnce(&mut Found)) {
         let now = self.clock.now();
         let mut found = self.lock();
         if found.len() >= MOST_CALLERS {
@@ -219,19 +264,17 @@ impl Catalogues {
         if found.len() >= MOST_CALLERS {
             return;
         }
-        let fresh = || Found { until: now + REMEMBERED, owners: HashMap::new(), templates: Vec::new() };
+        let fresh = || Found {
+            until: now + REMEMBERED,
+            owners: HashMap::new(),
+            templates: Vec::new(),
+            effects: HashMap::new(),
+        };
         let found = found.entry(authority).or_insert_with(fresh);
         if found.until <= now {
             *found = fresh();
         }
-        found.owners.retain(|(of, _), _| *of != kind);
-        if kind == Kind::Templates {
-            let template = |(template, (place, theirs)): &(String, (usize, String))| {
-                (template.clone(), *place, template.len().saturating_sub(theirs.len()))
-            };
-            found.templates = owners.iter().map(template).collect();
-        }
-        found.owners.extend(owners.into_iter().map(|(name, owner)| ((kind, name), owner)));
+        learn(found);
     }
 
     /// Whose it is, and what that backend calls it.

@@ -1,13 +1,13 @@
 //! Errors become JSON-RPC here, and nowhere else.
 
 use super::connect::Missing;
+use super::wire::{Edits, Heard};
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
 };
 use bytes::Bytes;
 use countersign::{BoxError, Error, Kind, respond::Answer};
-use super::wire::{Edits, Heard};
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use tower::timeout::error::Elapsed;
@@ -235,7 +235,9 @@ impl Refused {
     pub(super) fn may_mean_modern(&self) -> bool {
         match self {
             Self::NotUnderstood(..) => true,
-            Self::Mcp(_, text) => said(text).is_some_and(|(code, _)| MODERN.contains(&code) || code == -32000),
+            Self::Mcp(_, text) => {
+                said(text).is_some_and(|(code, _)| MODERN.contains(&code) || code == -32000)
+            }
             Self::Answer(_) | Self::Token(_) => false,
         }
     }
@@ -285,6 +287,11 @@ pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> 
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// The answer of the gateway itself.
+pub(super) fn answer(id: &RawValue, result: &str) -> Response<Body> {
+    json(StatusCode::OK, format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id.get()))
 }
 
 /// A backend's own error, as the answer to another id.

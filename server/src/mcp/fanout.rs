@@ -67,8 +67,8 @@ impl Talk<'_> {
                 Ok(Listed { items, ttl: theirs, notes }) => {
                     ttl = ttl.min(theirs);
                     let dropped = items.into_iter().filter_map(|item| merging.add(peer, item));
-                    let notes = notes.into_iter().chain(dropped).collect();
-                    status.fine(peer, notes);
+                    let notes: Vec<_> = notes.into_iter().chain(dropped).collect();
+                    status.fine(peer, &notes);
                 }
                 Err(refused) => {
                     ttl = 0;
@@ -99,7 +99,7 @@ impl Merging<'_> {
     /// Why it is left out, if it is.
     fn add(&mut self, peer: &Peer, item: Item) -> Option<String> {
         let Item { text, name } = item;
-        let mut exposed = self.kind.exposed(&self.hub.naming, peer.place, &name);
+        let mut exposed = self.kind.exposed(&self.hub.naming, peer, &name);
         if self.owners.contains_key(&exposed) {
             match self.kind {
                 Kind::Tools | Kind::Prompts => {
@@ -130,8 +130,9 @@ fn renamed(text: &serde_json::value::RawValue, kind: Kind, name: &str) -> String
 }
 
 impl Status {
-    pub(super) fn fine(&mut self, peer: &Peer, notes: Vec<String>) {
-        let status = if notes.is_empty() { json!({"status": "ok"}) } else { json!({"status": "ok", "notes": notes}) };
+    pub(super) fn fine(&mut self, peer: &Peer, notes: &[String]) {
+        let status =
+            if notes.is_empty() { json!({"status": "ok"}) } else { json!({"status": "ok", "notes": notes}) };
         self.0.insert(peer.name().to_owned(), status);
     }
 

@@ -1,8 +1,10 @@
 //! One request to one backend, and its answer back.
 
 use super::{
-    error::{Refusal, Refused, json},
+    era::SUPPORTED,
+    error::{Refusal, Refused, answer, json},
     flights::{Flight, Flights},
+    hello::Hellos,
     message::Message,
     names::{VERSION, forwarded, params},
     peer::{Peer, Request, Said},
@@ -17,6 +19,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
+use countersign::proof::Tool;
 use serde_json::value::RawValue;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,12 +30,22 @@ pub(super) struct Asked<'a> {
     pub(super) body: &'a [u8],
     pub(super) id: &'a RawValue,
     pub(super) target: Target<'a>,
+    /// The tool that is called, if one is.
+    pub(super) tool: Option<Tool>,
 }
 
 impl Talk<'_> {
     /// Sends it, and answers with what the backend says.
-    pub(super) async fn forward(&self, asked: &Asked<'_>) -> Result<Response<Body>, Refused> {
+    pub(super) async fn forward(&self, mut asked: Asked<'_>) -> Result<Response<Body>, Refused> {
         let peer = self.hub.peer(asked.target.place)?;
+        if asked.method() == "tools/call" {
+            let name = asked.target.subject.as_deref().unwrap_or_default();
+            let ours = asked.message.subject().unwrap_or_default();
+            asked.tool = Some(Box::pin(self.about_to_call(peer, name, ours)).await?);
+        } else if let Some(subject) = asked.message.subject().filter(|_| !self.may(peer, None)) {
+            return Err(Refusal::unknown("prompt or resource", subject).into());
+        }
+        let asked = &asked;
         let way = self.way(peer).await?;
         if let (Way::Line(_), Speech::Modern { .. }, Some(state)) =
             (&way, &self.speech, asked.message.params.request_state)
@@ -65,10 +78,18 @@ impl Talk<'_> {
                     }
                 }
             }
+            (Way::Line(session), Speech::Modern { .. }) if asked.method() == "server/discover" => {
+                let hello = session.line(peer, self.caller).await?.hello.clone();
+                let hellos = Hellos::of(vec![(peer, Ok(hello))])?;
+                Ok(answer(asked.id, &hellos.into_discover(&SUPPORTED)))
+            }
+            (Way::Line(_), Speech::Modern { .. }) if asked.method() == "subscriptions/listen" => {
+                Err(Refusal::backend(peer.name(), "tells changes only in a session").into())
+            }
             (Way::Line(session), speech) => {
                 self.note(session, asked);
                 let (edits, fresh) = self.said_to(peer, &session.flights, asked, true);
-                let said = session.post(peer, self.caller, asked.tool(), edits.done()).await;
+                let said = session.post(peer, self.caller, asked.tool.clone(), edits.done()).await;
                 let said = said.inspect_err(|_| {
                     session.flights.land(&fresh.to_string());
                 })?;
@@ -98,7 +119,7 @@ impl Talk<'_> {
             Speech::Modern { .. } => {}
             Speech::Legacy(_) => self.introduce(&mut edits, asked, more),
         }
-        Request { tool: asked.tool(), ..Request::posting(self.stateless_headers(asked), edits.done()) }
+        Request { tool: asked.tool.clone(), ..Request::posting(self.stateless_headers(asked), edits.done()) }
     }
 
     /// The message in the backend's words, under a fresh id.
@@ -109,7 +130,7 @@ impl Talk<'_> {
         asked: &Asked<'a>,
         on_line: bool,
     ) -> (Edits<'a>, u64) {
-        let Asked { message, body, id, target } = asked;
+        let Asked { message, body, id, target, .. } = asked;
         let token = message.params.meta.as_ref().and_then(|meta| meta.token);
         let fresh = flights.start(Flight {
             peer: peer.place,
@@ -133,7 +154,7 @@ impl Talk<'_> {
 
     /// What the client calls the resource that it reads, where the backend calls it something else.
     fn renamed(&self, asked: &Asked<'_>) -> Vec<(String, String)> {
-        let reads = asked.message.method.as_deref() == Some("resources/read");
+        let reads = asked.method() == "resources/read";
         let ours = asked.message.params.uri.as_ref().map(|uri| uri.value.clone());
         let theirs = asked.target.subject.clone();
         let both = ours.zip(theirs).filter(|(ours, theirs)| reads && ours != theirs);
@@ -163,7 +184,7 @@ impl Talk<'_> {
     }
 
     fn stateless_headers(&self, asked: &Asked<'_>) -> HeaderMap {
-        let method = asked.message.method.as_deref().unwrap_or_default();
+        let method = asked.method();
         let mut headers = match &self.speech {
             // What the client says of the message is still so.
             Speech::Modern { .. } if asked.target.written.is_none() => forwarded(self.caller.headers),
@@ -182,9 +203,9 @@ impl Talk<'_> {
     fn note(&self, session: &Session, asked: &Asked<'_>) {
         let Some(ours) = asked.message.params.uri.as_ref().map(|uri| uri.value.as_str()) else { return };
         let theirs = asked.target.subject.as_deref().unwrap_or(ours);
-        match asked.message.method.as_deref() {
-            Some("resources/subscribe") => session.lines.watch(asked.target.place, theirs, ours),
-            Some("resources/unsubscribe") => session.lines.stop_watching(asked.target.place, theirs),
+        match asked.method() {
+            "resources/subscribe" => session.lines.watch(asked.target.place, theirs, ours),
+            "resources/unsubscribe" => session.lines.stop_watching(asked.target.place, theirs),
             _ => {}
         }
     }
@@ -205,10 +226,8 @@ impl Talk<'_> {
 }
 
 impl Asked<'_> {
-    /// What the backend calls the tool that is called, if one is.
-    fn tool(&self) -> Option<String> {
-        let calls = self.message.method.as_deref() == Some("tools/call");
-        self.target.subject.clone().filter(|_| calls)
+    fn method(&self) -> &str {
+        self.message.method.as_deref().unwrap_or_default()
     }
 }
 
@@ -234,9 +253,8 @@ impl Words {
 fn without_introduction(meta: &str, fresh: u64) -> String {
     const KNOWN: [&str; 4] = ["protocolVersion", "clientCapabilities", "clientInfo", "logLevel"];
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(meta).unwrap_or_default();
-    let is_known = |name: &str| {
-        name.strip_prefix("io.modelcontextprotocol/").is_some_and(|name| KNOWN.contains(&name))
-    };
+    let is_known =
+        |name: &str| name.strip_prefix("io.modelcontextprotocol/").is_some_and(|name| KNOWN.contains(&name));
     let kept = members.into_iter().filter(|(name, _)| !is_known(name)).map(|(name, value)| {
         let value = if name == "progressToken" { fresh.to_string() } else { value.get().to_owned() };
         format!("{}:{value}", quoted(&name))

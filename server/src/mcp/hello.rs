@@ -1,10 +1,6 @@
 //! What a client is told of all backends when it begins.
 
-use super::{
-    error::Refused,
-    fanout::Status,
-    peer::Peer,
-};
+use super::{error::Refused, fanout::Status, peer::Peer};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -35,7 +31,7 @@ impl Hellos {
                 Ok(hello) => {
                     any = true;
                     hellos.add(peer, serde_json::from_slice(&hello).unwrap_or_default());
-                    hellos.status.fine(peer, Vec::new());
+                    hellos.status.fine(peer, &[]);
                 }
                 Err(refused) => {
                     hellos.status.failed(peer, &refused);
@@ -50,7 +46,7 @@ impl Hellos {
     }
 
     /// The result of `initialize`.
-    pub(super) fn as_initialize(self, version: &str) -> String {
+    pub(super) fn into_initialize(self, version: &str) -> String {
         let mut result = self.described();
         result.insert("protocolVersion".to_owned(), version.into());
         result.insert("serverInfo".to_owned(), server());
@@ -59,7 +55,7 @@ impl Hellos {
     }
 
     /// The result of `server/discover`.
-    pub(super) fn as_discover(self, versions: &[&str]) -> String {
+    pub(super) fn into_discover(self, versions: &[&str]) -> String {
         let mut result = self.described();
         result.insert("resultType".to_owned(), "complete".into());
         result.insert("supportedVersions".to_owned(), json!(versions));

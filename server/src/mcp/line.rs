@@ -10,6 +10,7 @@ use super::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method};
 use bytes::Bytes;
+use countersign::proof::Tool;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -116,13 +117,12 @@ impl Session {
         &self,
         peer: &Peer,
         caller: Caller<'_>,
-        tool: Option<String>,
+        tool: Option<Tool>,
         body: Bytes,
     ) -> Result<Said, Refused> {
         for _ in 0..2 {
             let line = self.line(peer, caller).await?;
-            let request =
-                Request { tool: tool.clone(), ..Request::posting(line.headers(), body.clone()) };
+            let request = Request { tool: tool.clone(), ..Request::posting(line.headers(), body.clone()) };
             match peer.post(caller, request).await {
                 Err(refused) if refused.forgets_sessions() => self.hang_up(peer, &line).await,
                 said => return said,
@@ -146,12 +146,8 @@ impl Session {
     pub(super) async fn end(&self, peers: &[Peer], caller: Caller<'_>) {
         for (place, line) in self.lines.are_open().await {
             let Some(peer) = peers.get(place) else { continue };
-            let request = Request {
-                method: Method::DELETE,
-                tool: None,
-                headers: line.headers(),
-                body: Bytes::new(),
-            };
+            let request =
+                Request { method: Method::DELETE, tool: None, headers: line.headers(), body: Bytes::new() };
             // Whoever does not let it be ended ends it by itself.
             if peer.send(caller, request).await.is_err() {
                 tracing::info!(backend = peer.name(), "keeps a session that was ended");
@@ -189,7 +185,8 @@ async fn open(greeting: &Greeting, peer: &Peer, caller: Caller<'_>) -> Result<Li
     let reply = peer.send(caller, Request::posting(HeaderMap::new(), hello)).await?;
     let session = reply.headers().get(SESSION).cloned();
     let hello = Said::of(reply, peer).await?.result(id, peer).await?;
-    let agreed = agreed(&hello).ok_or_else(|| Refusal::backend(peer.name(), "does not say which version it speaks"))?;
+    let agreed = agreed(&hello)
+        .ok_or_else(|| Refusal::backend(peer.name(), "does not say which version it speaks"))?;
     let mut headers = HeaderMap::from_iter([(VERSION, agreed)]);
     headers.extend(session.map(|session| (SESSION, session)));
     let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;

@@ -16,7 +16,10 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, Response, StatusCode, header},
 };
 use bytes::Bytes;
-use countersign::{BoxError, clock::{Clock, SystemClock}};
+use countersign::{
+    BoxError,
+    clock::{Clock, SystemClock},
+};
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -138,7 +141,10 @@ impl Talk<'_> {
             r#"{{"jsonrpc":"2.0","method":"{ACKNOWLEDGED}","params":{{"_meta":{meta},"notifications":{}}}}}"#,
             Value::Object(heard)
         );
-        let end = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"complete","_meta":{meta}}}}}"#, id.get());
+        let end = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"complete","_meta":{meta}}}}}"#,
+            id.get()
+        );
         let one = |text: String| stream::once(async move { Ok(Event::saying(text.as_bytes()).into_bytes()) });
         Ok(self.while_valid(one(acknowledged).chain(stream::select_all(streams)).chain(one(end))))
     }
@@ -173,7 +179,8 @@ impl Talk<'_> {
         let rest = stream::try_unfold((events, words), |(mut events, words)| async move {
             loop {
                 let Some(event) = events.next().await? else { return Ok(None) };
-                let is_end = event.data.as_deref().and_then(Heard::parse).is_some_and(|heard| heard.is_answer());
+                let is_end =
+                    event.data.as_deref().and_then(Heard::parse).is_some_and(|heard| heard.is_answer());
                 if is_end {
                     // The others go on.
                     return Ok(None);
@@ -187,7 +194,10 @@ impl Talk<'_> {
     }
 
     /// A stream that ends with the caller's token.
-    fn while_valid(&self, told: impl Stream<Item = Result<Bytes, BoxError>> + Send + 'static) -> Response<Body> {
+    fn while_valid(
+        &self,
+        told: impl Stream<Item = Result<Bytes, BoxError>> + Send + 'static,
+    ) -> Response<Body> {
         let expires = self.caller.who.identity().expires();
         let left = expires.and_then(|end| end.duration_since(SystemClock.now()).ok());
         super::forward::streaming(match left {
@@ -204,7 +214,8 @@ impl Filter {
             ("promptsListChanged", self.prompts_list_changed),
             ("resourcesListChanged", self.resources_list_changed),
         ];
-        let flags = flags.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| format!("\"{name}\":true"));
+        let flags =
+            flags.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| format!("\"{name}\":true"));
         let uris: Vec<_> = wanted.iter().map(|(_, theirs)| quoted(theirs)).collect();
         let uris = (!uris.is_empty()).then(|| format!("\"resourceSubscriptions\":[{}]", uris.join(",")));
         format!("{{{}}}", flags.chain(uris).collect::<Vec<_>>().join(","))

@@ -27,6 +27,7 @@ mod route;
 mod session;
 mod sse;
 mod talk;
+mod view;
 mod wire;
 mod words;
 

@@ -31,7 +31,11 @@ pub(super) fn encoded(text: &str) -> Option<HeaderValue> {
     let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
         && text.trim() == text
         && !text.starts_with("=?base64?");
-    let value = if plain { Cow::Borrowed(text) } else { format!("=?base64?{}?=", BASE64_STANDARD.encode(text)).into() };
+    let value = if plain {
+        Cow::Borrowed(text)
+    } else {
+        format!("=?base64?{}?=", BASE64_STANDARD.encode(text)).into()
+    };
     HeaderValue::try_from(value.as_ref()).ok()
 }
 
@@ -72,7 +76,9 @@ mod tests {
 
     #[test]
     fn every_text_has_a_value_that_stands_for_it() {
-        for text in ["whoami", "two words", " space", "", "Hello, 世界", "=?base64?literal?=", "line\r\nbreak"] {
+        for text in
+            ["whoami", "two words", " space", "", "Hello, 世界", "=?base64?literal?=", "line\r\nbreak"]
+        {
             let value = encoded(text).unwrap();
             assert_eq!(decoded(value.to_str().unwrap()).as_deref(), Some(text));
         }

@@ -74,9 +74,12 @@ mod tests {
 
     #[test]
     fn a_name_leads_back_to_its_backend() {
-        for (place, name, exposed) in
-            [(0, "query", "aws__query"), (1, "a__b", "git-hub__a__b"), (1, "_x", "git-hub___x"), (0, "", "aws__")]
-        {
+        for (place, name, exposed) in [
+            (0, "query", "aws__query"),
+            (1, "a__b", "git-hub__a__b"),
+            (1, "_x", "git-hub___x"),
+            (0, "", "aws__"),
+        ] {
             assert_eq!(naming().exposed(place, name), exposed);
             assert_eq!(naming().split(exposed), Some((place, name)));
         }
@@ -87,10 +90,15 @@ mod tests {
 
     #[test]
     fn names_that_do_not_fit_become_short_ones_always_the_same() {
-        for name in ["x".repeat(200), "two words".into(), "über".into(), "line\r\nbreak".into(), "a.b/c".into()] {
+        for name in
+            ["x".repeat(200), "two words".into(), "über".into(), "line\r\nbreak".into(), "a.b/c".into()]
+        {
             let exposed = naming().exposed(0, &name);
             assert!(exposed.len() <= LONGEST, "{exposed}");
-            assert!(exposed.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)), "{exposed}");
+            assert!(
+                exposed.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)),
+                "{exposed}"
+            );
             assert!(is_shortened(&exposed), "{exposed}");
             assert_eq!(naming().split(&exposed).unwrap().0, 0);
             assert_eq!(exposed, naming().exposed(0, &name));

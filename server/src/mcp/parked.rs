@@ -14,10 +14,7 @@ use super::{
     words::Words,
 };
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::{
-    body::Body,
-    http::Response,
-};
+use axum::{body::Body, http::Response};
 use countersign::clock::Clock;
 use serde_json::{Value, value::RawValue};
 use std::{

@@ -5,7 +5,10 @@ use super::{
     sse::Events,
     wire::Heard,
 };
-use crate::upstream::{Backend, Reply};
+use crate::{
+    config::tools::Tools,
+    upstream::{Backend, Reply},
+};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
@@ -24,6 +27,7 @@ const MAX_ANSWER: usize = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) place: usize,
+    pub(super) tools: Tools,
     backend: Backend,
     only: AtomicU8,
 }
@@ -39,8 +43,8 @@ pub(super) struct Caller<'c> {
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
-    /// What the backend calls the tool that is called, for rules about it.
-    pub(super) tool: Option<String>,
+    /// The tool that is called, for rules about it.
+    pub(super) tool: Option<Tool>,
     /// The headers that MCP needs.
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -60,8 +64,8 @@ const ONLY_LEGACY: u8 = 1;
 const ONLY_MODERN: u8 = 2;
 
 impl Peer {
-    pub(super) fn new(place: usize, backend: Backend) -> Self {
-        Self { place, backend, only: AtomicU8::new(UNKNOWN) }
+    pub(super) fn new(place: usize, backend: Backend, tools: Tools) -> Self {
+        Self { place, tools, backend, only: AtomicU8::new(UNKNOWN) }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -103,7 +107,7 @@ impl Peer {
         let Request { method, tool, mut headers, body } = request;
         let about = Operation::on(self.name());
         let about = match tool {
-            Some(tool) => about.calling(Tool::named(tool)),
+            Some(tool) => about.calling(tool),
             None => about,
         };
         let who = caller.who.clone().about(about);
@@ -217,7 +221,8 @@ fn no_answer(peer: &Peer) -> Refused {
 
 /// What of the client's headers is no part of MCP, and may go to a backend.
 fn passing(headers: &HeaderMap) -> HeaderMap {
-    const OURS: [HeaderName; 3] = [header::ACCEPT, header::CONTENT_TYPE, HeaderName::from_static("last-event-id")];
+    const OURS: [HeaderName; 3] =
+        [header::ACCEPT, header::CONTENT_TYPE, HeaderName::from_static("last-event-id")];
     let passes = |name: &HeaderName| !OURS.contains(name) && !name.as_str().starts_with("mcp-");
     let passing = headers.iter().filter(|(name, _)| passes(name));
     passing.map(|(name, value)| (name.clone(), value.clone())).collect()

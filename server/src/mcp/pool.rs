@@ -2,10 +2,7 @@
 
 use super::session::{Greeting, Session};
 use aws_lc_rs::digest::{Context, SHA256};
-use countersign::{
-    clock::Clock,
-    proof::Identity,
-};
+use countersign::{clock::Clock, proof::Identity};
 use secrecy::ExposeSecret;
 use std::{
     collections::HashMap,
@@ -22,9 +19,12 @@ pub(super) struct Authority([u8; 32]);
 /// Sessions that are used again by whoever has the same authority and greets the same way.
 #[derive(Debug)]
 pub(super) struct Pool {
-    sessions: Mutex<HashMap<(Authority, [u8; 32]), (Arc<Session>, SystemTime)>>,
+    sessions: Mutex<HashMap<Key, (Arc<Session>, SystemTime)>>,
     clock: Arc<dyn Clock>,
 }
+
+/// Who, and how they greet.
+type Key = (Authority, [u8; 32]);
 
 /// How long a session is kept that nobody uses, and how many there may be.
 const IDLE: Duration = Duration::from_secs(10 * 60);

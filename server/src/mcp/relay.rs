@@ -4,7 +4,7 @@ use super::{
     catalog::{Catalogues, Kind},
     connect::{self, Connect, shows_pages},
     era::{Era, LEGACY, SUPPORTED},
-    error::{Refusal, Refused, json},
+    error::{Refusal, Refused, answer},
     fanout::Merged,
     forward::Asked,
     hello::Hellos,
@@ -16,7 +16,7 @@ use super::{
     pool::{Authority, Pool},
     route::Destination,
     session::{Greeting, Session, Sessions, passing_key},
-    talk::{Hub, Speech, Talk},
+    talk::{Hub, Speech, Talk, Way},
     wire::Edits,
 };
 use crate::{
@@ -54,12 +54,13 @@ impl Relay {
     /// `None` where this system has no randomness.
     pub(crate) fn new(backends: Vec<Backend>, endpoint: Endpoint, connect: Connect) -> Option<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let Endpoint { prefix, sessions, lists } = endpoint;
+        let Endpoint { prefix, sessions, lists, access, tools } = endpoint;
         let naming = match prefix {
             Prefix::Backend => Naming::prefixed(backends.iter().map(|backend| backend.name().to_owned())),
             Prefix::None => Naming::plain(),
         };
-        let peers = backends.into_iter().enumerate().map(|(place, backend)| Peer::new(place, backend)).collect();
+        let peers = backends.into_iter().zip(tools).enumerate();
+        let peers = peers.map(|(place, (backend, tools))| Peer::new(place, backend, tools)).collect();
         let key = match sessions.key {
             Some(key) => key,
             None => passing_key()?,
@@ -68,7 +69,7 @@ impl Relay {
         let sessions = Sessions::new(seal, sessions.lifetime, sessions.idle, clock.clone());
         let catalogues = Arc::new(Catalogues::new(clock.clone()));
         let (pool, parked) = (Pool::new(clock.clone()), Parked::new(clock));
-        let hub = Arc::new(Hub { peers, naming, lists, catalogues, pool, parked });
+        let hub = Arc::new(Hub { peers, naming, lists, access, catalogues, pool, parked });
         Some(Self { hub, sessions, connect })
     }
 
@@ -109,7 +110,7 @@ impl Relay {
         let talk = self.talk(caller, speech);
         let answered = match &talk.speech {
             Speech::Legacy(session) if opens => Box::pin(self.initialize(&talk, session, &message)).await,
-            _ => talk.answer(&message, &body).await,
+            Speech::Legacy(_) | Speech::Modern { .. } => talk.answer(&message, &body).await,
         };
         let answered = answered.or_else(|refused| refused.into_response(message.id))?;
         Ok(self.connect.lead(answered, asked))
@@ -158,7 +159,9 @@ impl Relay {
 
     fn session_of(&self, caller: Caller<'_>) -> Result<Arc<Session>, Refusal> {
         if !caller.headers.contains_key(SESSION) {
-            return Err(Refusal::invalid_request("open a session with `initialize` first, and name it in Mcp-Session-Id"));
+            return Err(Refusal::invalid_request(
+                "open a session with `initialize` first, and name it in Mcp-Session-Id",
+            ));
         }
         let told = only(caller.headers, &SESSION).ok_or_else(Refusal::no_session)?;
         self.sessions.find(told, caller.who.identity(), self.hub.peers.len())
@@ -184,7 +187,7 @@ impl Relay {
             }
             last => {
                 said.extend(last);
-                Hellos::of(said)?.as_initialize(&greeting.version)
+                Hellos::of(said)?.into_initialize(&greeting.version)
             }
         };
         let told = self.sessions.open(greeting, talk.caller.who.identity(), session.clone());
@@ -207,7 +210,7 @@ impl Talk<'_> {
         let method = message.method.as_deref().unwrap_or_default();
         match self.destination(message).await? {
             Destination::One(target) => {
-                Box::pin(self.forward(&Asked { message, body, id, target })).await
+                Box::pin(self.forward(Asked { message, body, id, target, tool: None })).await
             }
             Destination::List(kind) if message.params.cursor.is_none() => {
                 Ok(answer(id, &self.as_result(kind, Box::pin(self.list_all(kind)).await?)))
@@ -222,9 +225,11 @@ impl Talk<'_> {
                 }
                 ("server/discover", Speech::Modern { .. }) => {
                     let said = self.hub.each(|peer| self.hello_of(peer)).await.map_err(Refused::Token)?;
-                    Ok(answer(id, &Hellos::of(said)?.as_discover(&SUPPORTED)))
+                    Ok(answer(id, &Hellos::of(said)?.into_discover(&SUPPORTED)))
                 }
-                ("subscriptions/listen", Speech::Modern { .. }) => Box::pin(self.subscribe(message, id)).await,
+                ("subscriptions/listen", Speech::Modern { .. }) => {
+                    Box::pin(self.subscribe(message, id)).await
+                }
                 _ => Err(self.unknown(method)),
             },
             Destination::Nowhere => Err(self.unknown(method)),
@@ -296,26 +301,30 @@ impl Talk<'_> {
         let members = &members;
         let said = self
             .hub
-            .each(|peer| async move { self.ask(peer, "logging/setLevel", members).await })
+            .each(|peer| async move {
+                match self.way(peer).await? {
+                    Way::Line(_) => self.ask(peer, "logging/setLevel", members).await.map(|_| ()),
+                    // It is told with every request.
+                    Way::Stateless => Ok(()),
+                }
+            })
             .await
             .map_err(Refused::Token)?;
         // One that logs nothing needs no level.
-        let refused = said.into_iter().map(|(_, said)| said.map(|_| ()));
+        let refused = said.into_iter().map(|(_, said)| said);
         refused.reduce(|one, other| one.or(other)).unwrap_or(Ok(()))
     }
 
     /// What a backend says of itself.
     async fn hello_of(&self, peer: &Peer) -> Result<Bytes, Refused> {
         match self.way(peer).await? {
-            super::talk::Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
-            super::talk::Way::Stateless => match self.ask(peer, "server/discover", "").await {
+            Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
+            Way::Stateless => match self.ask(peer, "server/discover", "").await {
                 Ok(hello) => Ok(hello),
                 // It has turned out to need a session meanwhile.
                 Err(refused) => match self.way(peer).await? {
-                    super::talk::Way::Line(session) => {
-                        Ok(session.line(peer, self.caller).await?.hello.clone())
-                    }
-                    super::talk::Way::Stateless => Err(refused),
+                    Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
+                    Way::Stateless => Err(refused),
                 },
             },
         }
@@ -332,8 +341,10 @@ fn greeting_of(message: &Message<'_>) -> Result<Greeting, Refusal> {
             .with_status(StatusCode::OK));
     };
     if capabilities.get().len() + client.get().len() > MAX_GREETING {
-        return Err(Refusal::invalid_params("`capabilities` and `clientInfo` are longer than 4 KiB together")
-            .with_status(StatusCode::OK));
+        return Err(Refusal::invalid_params(
+            "`capabilities` and `clientInfo` are longer than 4 KiB together",
+        )
+        .with_status(StatusCode::OK));
     }
     Ok(Greeting {
         version: version.to_owned(),
@@ -345,11 +356,6 @@ fn greeting_of(message: &Message<'_>) -> Result<Greeting, Refusal> {
 fn version_in(hello: &[u8]) -> Option<String> {
     let hello: serde_json::Value = serde_json::from_slice(hello).ok()?;
     hello.get("protocolVersion")?.as_str().map(str::to_owned)
-}
-
-/// The answer of the gateway itself.
-fn answer(id: &RawValue, result: &str) -> Response<Body> {
-    json(StatusCode::OK, format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id.get()))
 }
 
 /// Whether the client understands every form that an answer may have.

@@ -4,17 +4,18 @@
 use super::{
     error::{Refusal, Refused},
     forward::{Asked, streaming},
+    message::Message,
     peer::{Peer, Request, Said},
     route::Target,
     session::Session,
     sse::{Event, Events, Mouth},
-    message::Message,
     talk::{Lasting, Talk},
     wire::{Heard, quoted},
     words::Words,
 };
 use axum::{body::Body, http::Response};
 use bytes::Bytes;
+use countersign::proof::Tool;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -50,6 +51,7 @@ struct Rounds {
     place: usize,
     body: Bytes,
     subject: Option<String>,
+    tool: Option<Tool>,
     words: Words,
 }
 
@@ -82,6 +84,7 @@ impl Talk<'_> {
             place: peer.place,
             body: Bytes::copy_from_slice(asked.body),
             subject: asked.target.subject.clone(),
+            tool: asked.tool.clone(),
             words,
         };
         Ok(streaming(Mouth::speaking(async move |mouth| {
@@ -108,7 +111,9 @@ impl Rounds {
 
     async fn round(&self, said: Said, mouth: &Mouth) -> Option<Round> {
         let mut events = match said {
-            Said::Message(text) => return self.heard(Event::saying(&text), mouth).await?.or(Some(Round::Over)),
+            Said::Message(text) => {
+                return self.heard(Event::saying(&text), mouth).await?.or(Some(Round::Over));
+            }
             Said::Events(body) => Events::of(body),
             Said::Nothing => return Some(Round::Over),
         };
@@ -169,7 +174,7 @@ impl Rounds {
         let id = message.id.ok_or_else(Refusal::defect)?;
         let written = message.subject_written().filter(|_| self.subject.is_some());
         let target = Target { place: self.place, subject: self.subject.clone(), written };
-        let asked = Asked { message: &message, body: &self.body, id, target };
+        let asked = Asked { message: &message, body: &self.body, id, target, tool: self.tool.clone() };
         let request: Request = talk.stateless(peer, self.words.flights(), &asked, more);
         peer.post(talk.caller, request).await
     }

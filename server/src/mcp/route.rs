@@ -95,7 +95,9 @@ impl Talk<'_> {
             #[serde(borrow)]
             uri: Option<&'a RawValue>,
         }
-        let wrong = || Refusal::invalid_params("`ref` names neither a prompt nor a resource").with_status(StatusCode::OK);
+        let wrong = || {
+            Refusal::invalid_params("`ref` names neither a prompt nor a resource").with_status(StatusCode::OK)
+        };
         let reference: Reference<'a> = serde_json::from_str(reference.get()).map_err(|_| wrong())?;
         let written = reference.name.or(reference.uri).ok_or_else(wrong)?.get();
         let subject: String = serde_json::from_str(written).map_err(|_| wrong())?;
@@ -108,7 +110,13 @@ impl Talk<'_> {
 
     /// Whose tool or prompt it is, and what that backend calls it.
     async fn owner_of_name(&self, kind: Kind, name: &str) -> Result<(usize, String), Refused> {
-        let direct = self.hub.naming.split(name).map(|(place, name)| (place, name.to_owned()));
+        let direct = self.hub.naming.split(name).and_then(|(place, name)| {
+            let name = match kind {
+                Kind::Tools => self.hub.peers.get(place)?.tools.original(name)?,
+                Kind::Prompts | Kind::Resources | Kind::Templates => name,
+            };
+            Some((place, name.to_owned()))
+        });
         if let Some(direct) = direct.clone().filter(|_| !is_shortened(name)) {
             return Ok(direct);
         }
@@ -116,7 +124,7 @@ impl Talk<'_> {
         if let Some(owner) = known() {
             return Ok(owner);
         }
-        if direct.is_some() || self.hub.naming.is_plain() {
+        if is_shortened(name) || self.hub.naming.is_plain() {
             self.list_all(kind).await?;
         }
         let what = if kind == Kind::Prompts { "prompt" } else { "tool" };

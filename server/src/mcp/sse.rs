@@ -156,14 +156,17 @@ pub(super) fn changed(
     body: Body,
     mut change: impl FnMut(Event) -> Option<Event> + Send + 'static,
 ) -> impl Stream<Item = Result<Bytes, BoxError>> + Send {
-    stream::try_unfold((Events::of(body), move |event| change(event)), |(mut events, mut change)| async move {
-        loop {
-            let Some(event) = events.next().await? else { return Ok(None) };
-            if let Some(event) = change(event) {
-                return Ok(Some((event.into_bytes(), (events, change))));
+    stream::try_unfold(
+        (Events::of(body), move |event| change(event)),
+        |(mut events, mut change)| async move {
+            loop {
+                let Some(event) = events.next().await? else { return Ok(None) };
+                if let Some(event) = change(event) {
+                    return Ok(Some((event.into_bytes(), (events, change))));
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 /// Says events to a client, for as long as that listens.
@@ -231,7 +234,11 @@ mod tests {
         for size in [1, 2, 3, 7, 1000] {
             assert_eq!(through(TEXT, size, Some).await, whole, "{size}");
             for ending in ["\r\n", "\r"] {
-                assert_eq!(through(&TEXT.replace('\n', ending), size, Some).await, whole, "{size} {ending:?}");
+                assert_eq!(
+                    through(&TEXT.replace('\n', ending), size, Some).await,
+                    whole,
+                    "{size} {ending:?}"
+                );
             }
         }
     }

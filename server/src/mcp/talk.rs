@@ -5,14 +5,14 @@ use super::{
     error::{Refusal, Refused},
     flights::fresh,
     message::Message,
-    parked::Parked,
     names::{METHOD, NAME, VERSION, encoded},
     naming::Naming,
+    parked::Parked,
     peer::{Caller, Peer, Request, Said},
     pool::{Authority, Pool},
     session::{Greeting, Session},
 };
-use crate::config::endpoint::Lists;
+use crate::config::{endpoint::Lists, tools::Access};
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use countersign::proof::Authenticated;
@@ -28,6 +28,7 @@ pub(super) struct Hub {
     pub(super) peers: Vec<Peer>,
     pub(super) naming: Naming,
     pub(super) lists: Lists,
+    pub(super) access: Access,
     pub(super) catalogues: Arc<Catalogues>,
     pub(super) pool: Pool,
     pub(super) parked: Parked,
@@ -71,7 +72,17 @@ pub(super) enum Way {
 impl Hub {
     /// Whether there is nothing to tell apart: then the only backend hears what clients say.
     pub(super) fn is_transparent(&self) -> bool {
-        self.peers.len() == 1 && self.naming.is_plain()
+        let seen_whole = |peer: &Peer| peer.tools.change_nothing();
+        self.naming.is_plain()
+            && self.access.0.is_empty()
+            && self.peers.len() == 1
+            && self.peers.iter().all(seen_whole)
+    }
+
+    /// Whether somebody's rights depend on what a tool does.
+    pub(super) fn looks_at_effects(&self) -> bool {
+        let looks = |name: &String| name.starts_with("tool") && name != "tool.name";
+        self.access.0.iter().any(|rule| rule.references().iter().any(looks))
     }
 
     pub(super) fn peer(&self, place: usize) -> Result<&Peer, Refusal> {
@@ -117,7 +128,8 @@ impl Speech {
             Self::Modern { .. } => None,
             Self::Legacy(session) => session.lines.level(),
         };
-        let level = level.map(|level| format!(r#","io.modelcontextprotocol/logLevel":{level}"#)).unwrap_or_default();
+        let level =
+            level.map(|level| format!(r#","io.modelcontextprotocol/logLevel":{level}"#)).unwrap_or_default();
         format!(
             r#""io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{}{level}"#,
             capabilities.get(),

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn only_the_parts_that_are_named_change() {
-        let text = r#" {"id" : 18446744073709551616,"x":[1.0e400,-0] , "method":"m","params":{"name":"\u0061"}}"#;
+        let text =
+            r#" {"id" : 18446744073709551616,"x":[1.0e400,-0] , "method":"m","params":{"name":"\u0061"}}"#;
         let heard = Heard::parse(text.as_bytes()).unwrap();
         let mut edits = Edits::of(text.as_bytes());
         edits.replace(heard.id.unwrap().get(), "7");
@@ -100,7 +101,8 @@ mod tests {
 
     #[test]
     fn members_are_added_where_an_object_begins() {
-        for (text, made) in [("{}", r#"{"a":1}"#), ("{ }", r#"{"a":1 }"#), (r#"{"b":2}"#, r#"{"a":1,"b":2}"#)] {
+        for (text, made) in [("{}", r#"{"a":1}"#), ("{ }", r#"{"a":1 }"#), (r#"{"b":2}"#, r#"{"a":1,"b":2}"#)]
+        {
             let mut edits = Edits::of(text.as_bytes());
             edits.add_members(text, r#""a":1"#);
             assert_eq!(edits.done(), made);
