@@ -139,6 +139,8 @@ impl<'a> Request<'a> {
         }
         let body = match self.payload {
             PayloadText::Unsigned => SignableBody::UnsignedPayload,
+            #[cfg(feature = "sign-events")]
+            PayloadText::Events => SignableBody::Precomputed(super::events::PAYLOAD.to_owned()),
             PayloadText::Hash(hash) => SignableBody::Precomputed(String::from_utf8_lossy(hash).into_owned()),
         };
         SignableRequest::new(self.method.as_str(), self.address(target), headers.into_iter(), body)
@@ -157,7 +159,7 @@ impl<'a> Request<'a> {
     }
 }
 
-fn identity(credentials: &AwsCredentials) -> aws_credential_types::Credentials {
+pub(super) fn identity(credentials: &AwsCredentials) -> aws_credential_types::Credentials {
     aws_credential_types::Credentials::new(
         credentials.access_key_id(),
         credentials.secret_access_key().expose_secret(),

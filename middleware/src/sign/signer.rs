@@ -143,14 +143,7 @@ impl Signer {
         keys: &Keys,
         now: SystemTime,
     ) -> Result<Engine, Error> {
-        let draft = Draft { method: request.method(), uri: request.uri(), headers: request.headers() };
-        let Signed { engine, uri, headers, signature } =
-            self.compute(&draft, &payload, keys.credentials(), now)?;
-        if let Some(uri) = uri {
-            *request.uri_mut() = uri;
-        }
-        signature.put(headers, request.headers_mut());
-        Ok(engine)
+        self.sign_text(request, &PayloadText::of(&payload), keys.credentials(), now)
     }
 
     /// [`sign`](Self::sign) for a request that was taken apart.
@@ -253,6 +246,23 @@ impl Signer {
     }
 
     #[inline]
+    pub(super) fn sign_text<B>(
+        &self,
+        request: &mut Request<B>,
+        payload: &PayloadText,
+        credentials: &AwsCredentials,
+        now: SystemTime,
+    ) -> Result<Engine, Error> {
+        let draft = Draft { method: request.method(), uri: request.uri(), headers: request.headers() };
+        let Signed { engine, uri, headers, signature } = self.compute(&draft, payload, credentials, now)?;
+        if let Some(uri) = uri {
+            *request.uri_mut() = uri;
+        }
+        signature.put(headers, request.headers_mut());
+        Ok(engine)
+    }
+
+    #[inline]
     pub(super) fn sign_for(
         &self,
         parts: &mut Parts,
@@ -261,7 +271,8 @@ impl Signer {
         now: SystemTime,
     ) -> Result<Engine, Error> {
         let draft = Draft { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
-        let Signed { engine, uri, headers, signature } = self.compute(&draft, payload, credentials, now)?;
+        let payload = PayloadText::of(payload);
+        let Signed { engine, uri, headers, signature } = self.compute(&draft, &payload, credentials, now)?;
         if let Some(uri) = uri {
             parts.uri = uri;
         }
@@ -273,14 +284,13 @@ impl Signer {
     fn compute(
         &self,
         draft: &Draft<'_>,
-        payload: &SignedPayload<'_>,
+        payload: &PayloadText,
         credentials: &AwsCredentials,
         now: SystemTime,
     ) -> Result<Signed, Error> {
         let uri = address::as_sent(draft.uri)?;
         let sent = uri.as_ref().unwrap_or(draft.uri);
         let host = address::host(sent);
-        let payload = PayloadText::of(payload);
         let moment = Moment::of(now).ok_or_else(no_moment)?;
         let mut headers = None;
         let survey = match Survey::of(draft.headers, host, self.signed_headers) {
@@ -296,7 +306,7 @@ impl Signer {
                 uri: sent,
                 host: self.signed_host(host),
                 headers: &survey,
-                payload: &payload,
+                payload,
                 content_hash: self.content_hash,
             };
             if let Some(signature) = prepared::sign(&request, credentials, &self.target, moment) {
@@ -305,7 +315,7 @@ impl Signer {
         }
         let cleaned =
             Draft { method: draft.method, uri: sent, headers: headers.as_ref().unwrap_or(draft.headers) };
-        let signature = self.ask_reference(&cleaned, &payload, credentials, now)?;
+        let signature = self.ask_reference(&cleaned, payload, credentials, now)?;
         if is_v4 {
             self.count_hand_over();
         }

@@ -3,6 +3,7 @@
 mod agentcore;
 mod buffer;
 mod equality;
+mod events;
 mod host;
 mod skew;
 mod vectors;
