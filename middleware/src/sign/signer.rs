@@ -70,6 +70,14 @@ struct Draft<'a> {
     headers: &'a HeaderMap,
 }
 
+/// What is signed, as a service would write it down.
+pub(super) struct Readable {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) headers: Vec<(String, String)>,
+}
+
 /// What a request is changed to, once all went well.
 struct Signed {
     engine: Engine,
@@ -320,6 +328,16 @@ impl Signer {
             self.count_hand_over();
         }
         Ok(Signed { engine: Engine::Reference, uri, headers, signature })
+    }
+
+    /// The parts of what is signed that are the same whoever signs. `None` for what cannot be signed.
+    pub(super) fn readable(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Readable> {
+        let sent = address::as_sent(uri).ok()?.unwrap_or_else(|| uri.clone());
+        let host = address::host(&sent);
+        let headers = cleaned(headers, host);
+        let draft = Draft { method, uri: &sent, headers: &headers };
+        let payload = PayloadText::Unsigned;
+        reference::readable(&self.for_reference(&draft, &payload), &self.target)
     }
 
     /// Of a draft whose address and headers are as they are sent.

@@ -5,6 +5,7 @@ mod buffer;
 mod equality;
 mod events;
 mod host;
+mod mismatch;
 mod skew;
 mod vectors;
 mod wire;
