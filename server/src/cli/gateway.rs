@@ -24,9 +24,18 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Takes the port, which the address that callers use may follow from, and puts everything together.
-    pub(super) async fn bind(config: resolved::Gateway) -> Result<Self, Failure> {
-        let resolved::Gateway { listen, public_url, issuers, backend, providers, store } = config;
+    /// Opens the store, takes the port, which the address that callers use may follow from, and puts everything together.
+    pub(super) async fn bind(mut config: resolved::Gateway) -> Result<Self, Failure> {
+        let store = match config.store.take() {
+            Some(settings) => Some(Store::described(settings).await.map_err(cannot_keep)?),
+            None => None,
+        };
+        Self::over(config, store).await
+    }
+
+    /// The same over a store that is open.
+    pub(super) async fn over(config: resolved::Gateway, store: Option<Store>) -> Result<Self, Failure> {
+        let resolved::Gateway { listen, public_url, issuers, backend, providers, .. } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(cannot_listen)?;
@@ -42,10 +51,6 @@ impl Gateway {
             .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer.expecting(&resource)))
             .build()
             .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
-        let store = match store {
-            Some(settings) => Some(Store::described(settings).await.map_err(cannot_keep)?),
-            None => None,
-        };
         let tokens = store
             .zip(providers)
             .map(|(store, providers)| Tokens::new(Connections::new(store), providers.refresh()));

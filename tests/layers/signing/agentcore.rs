@@ -39,8 +39,7 @@ async fn caller(subject: &str, claims: Value) -> Authenticated {
 async fn called(layer: AgentUserLayer, caller: &Authenticated) -> Result<Option<String>, BoxError> {
     let book = Book::new(Clock::default());
     let credentials = book.issue_hour_in(ROLE, "alice");
-    let server =
-        OracleServer::start(Oracle::new(book, "bedrock-agentcore", "eu-west-1"), who_signed()).await;
+    let server = OracleServer::start(Oracle::new(book, "bedrock-agentcore", "eu-west-1"), who_signed()).await;
     let runtime: AgentRuntime = ARN.parse().unwrap();
     let keys = StaticKeys::new(&credentials.access_key_id, credentials.secret_access_key.into())
         .with_session_token(credentials.session_token.unwrap().into());
