@@ -6,5 +6,6 @@ pub mod account;
 pub mod client;
 pub mod fuzz;
 pub mod mcp;
+pub mod oidc_provider;
 pub mod peers;
 pub mod process;

@@ -2,6 +2,7 @@
 //! the accounts put into its store as whoever signs people in will do it.
 
 mod apart;
+mod asserted;
 mod killed;
 mod peers;
 mod process;
@@ -85,13 +86,22 @@ impl House {
     }
 
     async fn gateway(&self, backend: &Backend) -> Running {
-        let text = configuration(&self.issuer, backend, self.folder.path(), "{memory: true}");
-        let (config, _) = config::parse("gateway.yaml", &text).unwrap();
+        self.serving(&configuration(&self.issuer, backend, self.folder.path(), "{memory: true}")).await
+    }
+
+    /// What `text` describes, over the store of this house.
+    async fn serving(&self, text: &str) -> Running {
+        let (config, _) = config::parse("gateway.yaml", text).unwrap();
         let gateway = Gateway::over(config, Some(self.store.clone())).await.unwrap();
         let endpoint = gateway.endpoint();
         #[allow(clippy::disallowed_methods, reason = "this task ends with what owns it")]
         let serving = tokio::spawn(async move { gateway.serve(pending()).await.unwrap() });
         Running { endpoint, serving }
+    }
+
+    /// Where our secret at providers is.
+    fn secret(&self) -> String {
+        secret_in(self.folder.path())
     }
 
     /// The same as a file, for a gateway in a process of its own, with a store that a process can share or find again.
@@ -214,11 +224,16 @@ impl Drop for Running {
     }
 }
 
+fn secret_in(folder: &Path) -> String {
+    let path = folder.join("secret");
+    fs::write(&path, SECRET).unwrap();
+    format!("file:{}", path.display())
+}
+
 /// What an operator would write for this backend.
 fn configuration(issuer: &Idp, backend: &Backend, folder: &Path, store: &str) -> String {
-    fs::write(folder.join("secret"), SECRET).unwrap();
     let (issuer, provider, url) = (issuer.issuer(), backend.provider.url("/token"), backend.tap.url());
-    let (name, secret) = (backend.name, folder.join("secret").display().to_string());
+    let (name, secret) = (backend.name, secret_in(folder));
     format!(
         "
 listen: 127.0.0.1:0
@@ -233,7 +248,7 @@ authorization_server:
       oauth2:
         token_url: {provider}
         client_id: gateway
-        client_secret: file:{secret}
+        client_secret: {secret}
         client_authentication: post
 store: {store}
 "
