@@ -52,6 +52,8 @@ mod address;
 mod agentcore;
 mod body;
 mod canonical;
+#[cfg(feature = "sign-events")]
+mod events;
 mod future;
 mod headers;
 mod hosts;
@@ -67,6 +69,8 @@ mod skew;
 mod target;
 mod time;
 
+#[cfg(feature = "sign-events")]
+pub use self::events::EventSigner;
 pub use self::{
     agentcore::{AgentRuntime, AgentUser, AgentUserFuture, AgentUserLayer, InvalidAgentRuntime},
     future::ResponseFuture,

@@ -54,6 +54,9 @@ pub struct PayloadHasher(Sha256);
 pub(super) enum PayloadText {
     Hash([u8; 64]),
     Unsigned,
+    /// Message by message, each with a signature of its own.
+    #[cfg(feature = "sign-events")]
+    Events,
 }
 
 impl PayloadHash {
@@ -106,6 +109,8 @@ impl PayloadText {
         match self {
             Self::Hash(hash) => hash,
             Self::Unsigned => b"UNSIGNED-PAYLOAD",
+            #[cfg(feature = "sign-events")]
+            Self::Events => super::events::PAYLOAD.as_bytes(),
         }
     }
 }

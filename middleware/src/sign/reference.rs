@@ -2,7 +2,7 @@
 
 use super::{
     SignedHeaders, SigningTarget, address, canonical, headers::signed, payload::PayloadText,
-    prepared::Signature, target::Algorithm,
+    prepared::Signature, signer::Readable, target::Algorithm,
 };
 use crate::{
     error::{BoxError, Error, Kind},
@@ -100,6 +100,29 @@ pub(super) fn presign(
     String::from_utf8(query).map_err(failed)
 }
 
+/// What of a request is signed, as a service would write it down. `None` where it holds what cannot be signed.
+pub(super) fn readable(request: &Request<'_>, target: &SigningTarget) -> Option<Readable> {
+    let (mut path, mut query) = (Vec::new(), Vec::new());
+    if target.has_s3_rules() {
+        path.extend_from_slice(canonical::path_once(request.uri.path()).as_bytes());
+    } else {
+        canonical::path_again(request.uri.path(), &mut path);
+    }
+    if !canonical::query(request.uri.query().unwrap_or_default(), &mut query) {
+        return None;
+    }
+    let mut headers = vec![("host".to_owned(), request.host.to_owned())];
+    for (name, value) in signed(request.headers, request.host, request.which) {
+        let value = value.to_str().ok()?.split_whitespace().collect::<Vec<_>>().join(" ");
+        match headers.iter_mut().find(|(other, _)| other == name.as_str()) {
+            Some((_, values)) => *values = format!("{values},{value}"),
+            None => headers.push((name.as_str().to_owned(), value)),
+        }
+    }
+    let text = |bytes| String::from_utf8(bytes).ok();
+    Some(Readable { method: request.method.to_string(), path: text(path)?, query: text(query)?, headers })
+}
+
 fn parameters<'a>(
     identity: &'a Identity,
     target: &'a SigningTarget,
@@ -139,6 +162,8 @@ impl<'a> Request<'a> {
         }
         let body = match self.payload {
             PayloadText::Unsigned => SignableBody::UnsignedPayload,
+            #[cfg(feature = "sign-events")]
+            PayloadText::Events => SignableBody::Precomputed(super::events::PAYLOAD.to_owned()),
             PayloadText::Hash(hash) => SignableBody::Precomputed(String::from_utf8_lossy(hash).into_owned()),
         };
         SignableRequest::new(self.method.as_str(), self.address(target), headers.into_iter(), body)
@@ -157,7 +182,7 @@ impl<'a> Request<'a> {
     }
 }
 
-fn identity(credentials: &AwsCredentials) -> aws_credential_types::Credentials {
+pub(super) fn identity(credentials: &AwsCredentials) -> aws_credential_types::Credentials {
     aws_credential_types::Credentials::new(
         credentials.access_key_id(),
         credentials.secret_access_key().expose_secret(),

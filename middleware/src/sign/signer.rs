@@ -70,6 +70,14 @@ struct Draft<'a> {
     headers: &'a HeaderMap,
 }
 
+/// What is signed, as a service would write it down.
+pub(super) struct Readable {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) headers: Vec<(String, String)>,
+}
+
 /// What a request is changed to, once all went well.
 struct Signed {
     engine: Engine,
@@ -143,14 +151,7 @@ impl Signer {
         keys: &Keys,
         now: SystemTime,
     ) -> Result<Engine, Error> {
-        let draft = Draft { method: request.method(), uri: request.uri(), headers: request.headers() };
-        let Signed { engine, uri, headers, signature } =
-            self.compute(&draft, &payload, keys.credentials(), now)?;
-        if let Some(uri) = uri {
-            *request.uri_mut() = uri;
-        }
-        signature.put(headers, request.headers_mut());
-        Ok(engine)
+        self.sign_text(request, &PayloadText::of(&payload), keys.credentials(), now)
     }
 
     /// [`sign`](Self::sign) for a request that was taken apart.
@@ -253,6 +254,23 @@ impl Signer {
     }
 
     #[inline]
+    pub(super) fn sign_text<B>(
+        &self,
+        request: &mut Request<B>,
+        payload: &PayloadText,
+        credentials: &AwsCredentials,
+        now: SystemTime,
+    ) -> Result<Engine, Error> {
+        let draft = Draft { method: request.method(), uri: request.uri(), headers: request.headers() };
+        let Signed { engine, uri, headers, signature } = self.compute(&draft, payload, credentials, now)?;
+        if let Some(uri) = uri {
+            *request.uri_mut() = uri;
+        }
+        signature.put(headers, request.headers_mut());
+        Ok(engine)
+    }
+
+    #[inline]
     pub(super) fn sign_for(
         &self,
         parts: &mut Parts,
@@ -261,7 +279,8 @@ impl Signer {
         now: SystemTime,
     ) -> Result<Engine, Error> {
         let draft = Draft { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
-        let Signed { engine, uri, headers, signature } = self.compute(&draft, payload, credentials, now)?;
+        let payload = PayloadText::of(payload);
+        let Signed { engine, uri, headers, signature } = self.compute(&draft, &payload, credentials, now)?;
         if let Some(uri) = uri {
             parts.uri = uri;
         }
@@ -273,14 +292,13 @@ impl Signer {
     fn compute(
         &self,
         draft: &Draft<'_>,
-        payload: &SignedPayload<'_>,
+        payload: &PayloadText,
         credentials: &AwsCredentials,
         now: SystemTime,
     ) -> Result<Signed, Error> {
         let uri = address::as_sent(draft.uri)?;
         let sent = uri.as_ref().unwrap_or(draft.uri);
         let host = address::host(sent);
-        let payload = PayloadText::of(payload);
         let moment = Moment::of(now).ok_or_else(no_moment)?;
         let mut headers = None;
         let survey = match Survey::of(draft.headers, host, self.signed_headers) {
@@ -296,7 +314,7 @@ impl Signer {
                 uri: sent,
                 host: self.signed_host(host),
                 headers: &survey,
-                payload: &payload,
+                payload,
                 content_hash: self.content_hash,
             };
             if let Some(signature) = prepared::sign(&request, credentials, &self.target, moment) {
@@ -305,11 +323,21 @@ impl Signer {
         }
         let cleaned =
             Draft { method: draft.method, uri: sent, headers: headers.as_ref().unwrap_or(draft.headers) };
-        let signature = self.ask_reference(&cleaned, &payload, credentials, now)?;
+        let signature = self.ask_reference(&cleaned, payload, credentials, now)?;
         if is_v4 {
             self.count_hand_over();
         }
         Ok(Signed { engine: Engine::Reference, uri, headers, signature })
+    }
+
+    /// The parts of what is signed that are the same whoever signs. `None` for what cannot be signed.
+    pub(super) fn readable(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Readable> {
+        let sent = address::as_sent(uri).ok()?.unwrap_or_else(|| uri.clone());
+        let host = address::host(&sent);
+        let headers = cleaned(headers, host);
+        let draft = Draft { method, uri: &sent, headers: &headers };
+        let payload = PayloadText::Unsigned;
+        reference::readable(&self.for_reference(&draft, &payload), &self.target)
     }
 
     /// Of a draft whose address and headers are as they are sent.

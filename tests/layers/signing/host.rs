@@ -46,7 +46,8 @@ async fn the_host_behind_a_proxy_is_signed_and_the_proxys_is_sent() {
             let status = stack.oneshot(plain(request)).await.unwrap();
             let expected = if proxy == BEHIND { StatusCode::OK } else { StatusCode::FORBIDDEN };
             assert_eq!(status, expected, "{service} {note:?} by {proxy}");
-            assert_eq!(*hosts.lock().unwrap(), [] as [HeaderValue; 0], "the address says where it goes");
+            let hosts: Vec<HeaderValue> = hosts.lock().unwrap().clone();
+            assert!(hosts.is_empty(), "the address says where it goes, and {hosts:?} besides");
         }
     }
 }

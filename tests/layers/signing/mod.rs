@@ -3,7 +3,9 @@
 mod agentcore;
 mod buffer;
 mod equality;
+mod events;
 mod host;
+mod mismatch;
 mod skew;
 mod vectors;
 mod wire;

@@ -1,5 +1,5 @@
-use super::{Examined, answer, clock::CorrectedClock};
-use crate::error::BoxError;
+use super::{Examined, answer, clock::CorrectedClock, mismatch};
+use crate::{error::BoxError, sign::Signer};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -20,6 +20,7 @@ pin_project! {
         S: Service<Request<T>>,
     {
         clock: CorrectedClock,
+        signer: Option<Signer>,
         again: Option<Again<S, T>>,
         #[pin]
         state: State<S::Future, R>,
@@ -30,7 +31,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, R> {
         Sending { #[pin] future: F },
-        Examining { answer: Option<Response<Examined<R>>>, theirs: SystemTime },
+        Examining { answer: Option<Response<Examined<R>>>, theirs: Option<SystemTime> },
         Waiting,
     }
 }
@@ -48,8 +49,14 @@ const TOLERATED: Duration = Duration::from_secs(4 * 60);
 const READ: u64 = 64 * 1024;
 
 impl<S: Service<Request<T>>, T, R> CorrectedFuture<S, T, R> {
-    pub(super) fn new(future: S::Future, service: S, request: Request<T>, clock: CorrectedClock) -> Self {
-        Self { clock, again: Some(Again { service, request }), state: State::Sending { future } }
+    pub(super) fn new(
+        future: S::Future,
+        service: S,
+        request: Request<T>,
+        clock: CorrectedClock,
+        signer: Option<Signer>,
+    ) -> Self {
+        Self { clock, signer, again: Some(Again { service, request }), state: State::Sending { future } }
     }
 }
 
@@ -69,24 +76,33 @@ where
                 StateProjection::Sending { future } => {
                     let response = ready!(future.poll(cx)).map_err(Into::into)?.map(Examined::new);
                     let theirs = this.again.as_ref().and_then(|_| suspicion(&response, this.clock));
-                    let Some(theirs) = theirs else { return Poll::Ready(Ok(response)) };
+                    let to_explain = this.signer.is_some() && answer::may_be_about_time(response.status());
+                    if theirs.is_none() && !to_explain {
+                        return Poll::Ready(Ok(response));
+                    }
                     this.state.set(State::Examining { answer: Some(response), theirs });
                 }
                 StateProjection::Examining { answer, theirs } => {
                     let Some(response) = answer.as_mut() else {
                         return Poll::Ready(Err("the answer was handed on already".into()));
                     };
-                    let said = match answer::header_says_so(response.headers()) {
-                        Some(said) => said,
-                        None => {
-                            let body = response.body_mut();
-                            ready!(Pin::new(&mut *body).poll_beginning(READ, cx)).map_err(Into::into)?;
-                            answer::body_says_so(&body.beginning())
-                        }
+                    let in_header = answer::header_says_so(response.headers());
+                    let to_read = match in_header {
+                        Some(said) => said && this.signer.is_some(),
+                        None => true,
                     };
-                    if said && believe(this.clock, *theirs) {
+                    if to_read {
+                        let body = response.body_mut();
+                        ready!(Pin::new(&mut *body).poll_beginning(READ, cx)).map_err(Into::into)?;
+                    }
+                    let said =
+                        in_header.unwrap_or_else(|| answer::body_says_so(&response.body().beginning()));
+                    if said && theirs.is_some_and(|theirs| believe(this.clock, theirs)) {
                         this.state.set(State::Waiting);
                     } else if let Some(response) = answer.take() {
+                        if let (true, Some(signer), Some(again)) = (said, &this.signer, &this.again) {
+                            explain(signer, &again.request, &response.body().beginning());
+                        }
                         return Poll::Ready(Ok(response));
                     }
                 }
@@ -121,6 +137,21 @@ fn believe(clock: &CorrectedClock, theirs: SystemTime) -> bool {
         tracing::error!("a backend's time is too far from ours to be believed; set this machine's clock");
     }
     believed
+}
+
+/// What arrived otherwise than it was signed, for whoever reads the log.
+fn explain<T>(signer: &Signer, request: &Request<T>, answer: &[u8]) {
+    let Some(differences) = mismatch::differences(signer, request, answer) else { return };
+    let host = request.uri().host().unwrap_or_default();
+    if differences.is_empty() {
+        tracing::error!(
+            host,
+            "a signature was refused, and nothing that can be compared differs: the payload was changed, or the key is another"
+        );
+    }
+    for difference in differences {
+        tracing::error!(host, %difference, "what arrived is not what was signed; somebody on the way changes it");
+    }
 }
 
 impl<S: Service<Request<T>>, T, R> fmt::Debug for CorrectedFuture<S, T, R> {

@@ -6,13 +6,14 @@
 //! [`CorrectedClock`] with it.
 //!
 //! The request is kept for a second attempt, so its body must be one that can be cloned. An answer is looked into only
-//! when its `Date` is four minutes or more from our time; it is handed on whole.
+//! when its `Date` is four minutes or more from our time, or when it is to be explained; it is handed on whole.
 
 mod answer;
 mod body;
 mod clock;
 mod future;
 mod layer;
+mod mismatch;
 mod service;
 
 pub use self::{

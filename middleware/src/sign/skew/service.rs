@@ -1,5 +1,7 @@
+#[cfg(doc)]
+use super::CorrectClockLayer;
 use super::{CorrectedClock, Examined, future::CorrectedFuture};
-use crate::error::BoxError;
+use crate::{error::BoxError, sign::Signer};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -28,16 +30,18 @@ use tower_service::Service;
 /// ```
 ///
 /// The request is kept for a second attempt, so its body must be one that can be cloned. An answer is looked into
-/// only when it is a refusal and its `Date` is more than four minutes from our time; it is handed on whole.
+/// only when it is a refusal and its `Date` is more than four minutes from our time, or when it is to be
+/// [explained](CorrectClockLayer::explaining); it is handed on whole.
 #[derive(Clone, Debug)]
 pub struct CorrectClock<S> {
     inner: S,
     clock: CorrectedClock,
+    signer: Option<Signer>,
 }
 
 impl<S> CorrectClock<S> {
-    pub(super) fn new(inner: S, clock: CorrectedClock) -> Self {
-        Self { inner, clock }
+    pub(super) fn new(inner: S, clock: CorrectedClock, signer: Option<Signer>) -> Self {
+        Self { inner, clock, signer }
     }
 }
 
@@ -61,6 +65,12 @@ where
         // The service that was polled ready is the one to call; the clone stays, and another waits for a second attempt.
         let again = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, again.clone());
-        CorrectedFuture::new(ready.call(request.clone()), again, request, self.clock.clone())
+        CorrectedFuture::new(
+            ready.call(request.clone()),
+            again,
+            request,
+            self.clock.clone(),
+            self.signer.clone(),
+        )
     }
 }
