@@ -21,6 +21,7 @@ pub(super) struct Gateway {
     listen: SocketAddr,
     public_url: Uri,
     app: Router,
+    backends: Vec<upstream::Backend>,
 }
 
 impl Gateway {
@@ -58,10 +59,11 @@ impl Gateway {
             let remedy = "look at the certificates that this machine trusts";
             Failure::usage(format!("no client can be made: {error}"), "the backend", remedy)
         })?;
+        let backends = vec![backend.clone()];
         let relay = Relay::new(backend, Connect::at(&public_url))
             .map_err(|error| Failure::fault(error, "this system's randomness"))?;
         let app = router(&public_url, &names, verifier, relay);
-        Ok(Self { listener, listen, public_url, app })
+        Ok(Self { listener, listen, public_url, app, backends })
     }
 
     /// Where clients speak MCP.
@@ -86,6 +88,7 @@ impl Gateway {
         tokio::select! {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
+            () = upstream::watch(&self.backends) => Ok(()),
         }
     }
 }
