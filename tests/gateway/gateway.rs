@@ -1,5 +1,6 @@
 //! `countersign serve` before the doubles, and a client that says exactly what it is told to say.
 
+use crate::kept::Kept;
 use axum::Router;
 use bytes::Bytes;
 use countersign_fixtures::{
@@ -30,6 +31,7 @@ pub(crate) struct Gateway {
     /// Another backend than the world's, where there is one.
     pub(crate) backend: Option<OracleServer>,
     http: Plain,
+    tokens: Kept,
     _config: NamedTempFile,
 }
 
@@ -61,11 +63,19 @@ impl Gateway {
         let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(config.path()));
         let endpoint = process.wait_for("listening on ").await;
         world.trust_tokens_for(&[&endpoint]);
-        Self { world, endpoint, _process: process, backend, http: Plain::default(), _config: config }
+        Self {
+            world,
+            endpoint,
+            _process: process,
+            backend,
+            http: Plain::default(),
+            tokens: Kept::default(),
+            _config: config,
+        }
     }
 
     pub(crate) fn token(&self, who: &str) -> String {
-        self.world.idp.mint(who).audience(&self.endpoint).token()
+        self.tokens.keep(self.world.idp.mint(who).audience(&self.endpoint).token())
     }
 
     /// One request with these headers, besides those that every request of MCP has.
@@ -134,6 +144,13 @@ impl Gateway {
     /// Role and session name of the last signature that arrived, and everything else about that request.
     pub(crate) fn last_seen(&self) -> countersign_fixtures::oracle::Seen {
         self.world.mcp.oracle().seen().pop().expect("something arrived")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let backends = self.backend.iter().chain([&self.world.mcp]);
+        self.tokens.assert_unseen(backends.map(OracleServer::oracle));
     }
 }
 

@@ -14,6 +14,7 @@ mod demo;
 mod door;
 mod failures;
 mod gateway;
+mod kept;
 mod peers;
 mod relay;
 mod sessions;
