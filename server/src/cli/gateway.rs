@@ -28,7 +28,7 @@ impl Gateway {
     /// Opens the store, takes the port, which the address that callers use may follow from, and puts everything together.
     pub(super) async fn bind(mut config: resolved::Gateway) -> Result<Self, Failure> {
         let store = match config.store.take() {
-            Some(settings) => Some(Store::described(settings).await.map_err(cannot_keep)?),
+            Some(settings) => Some(Store::described(settings).await.map_err(|error| cannot_keep(&error))?),
             None => None,
         };
         Self::over(config, store).await
@@ -98,9 +98,9 @@ fn cannot_listen(listen: SocketAddr, error: &std::io::Error) -> Failure {
     Failure::usage(format!("cannot listen: {error}"), format!("--listen {listen}"), remedy)
 }
 
-fn cannot_keep(error: store::Error) -> Failure {
+fn cannot_keep(error: &store::Error) -> Failure {
     let remedy = "look at the store that `store` describes";
-    Failure::usage(format!("the store cannot be used: {}", chain(&error)), "store", remedy)
+    Failure::usage(format!("the store cannot be used: {}", chain(error)), "store", remedy)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
