@@ -1,5 +1,6 @@
 //! `countersign serve` before the doubles, and a client that says exactly what it is told to say.
 
+use crate::kept::Kept;
 use axum::Router;
 use bytes::Bytes;
 use countersign_fixtures::{
@@ -26,11 +27,12 @@ pub(crate) const LEGACY: &str = "2025-11-25";
 pub(crate) struct Gateway {
     pub(crate) world: World,
     pub(crate) endpoint: String,
-    _process: Counterpart,
+    process: Counterpart,
     /// Another backend than the world's, where there is one.
     pub(crate) backend: Option<OracleServer>,
     http: Plain,
-    _config: NamedTempFile,
+    tokens: Kept,
+    config: NamedTempFile,
 }
 
 impl Gateway {
@@ -52,9 +54,11 @@ impl Gateway {
         Self::serving(world, Some(backend), |text| text.replace(&warehouse, &here)).await
     }
 
-    /// The same in a world that is there already.
-    pub(crate) async fn within(world: World, edit: impl FnOnce(String) -> String) -> Self {
-        Self::serving(world, None, edit).await
+    /// Another process with the same configuration, instead of the one that ran.
+    pub(crate) async fn restart(&mut self) {
+        self.process = Counterpart::start(countersign().arg("serve").arg("-c").arg(self.config.path()));
+        self.endpoint = self.process.wait_for("listening on ").await;
+        self.world.trust_tokens_for(&[&self.endpoint]);
     }
 
     /// Beside the warehouse, which wants signatures, these backends (name and address), which want nothing.
@@ -71,11 +75,11 @@ impl Gateway {
         let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(config.path()));
         let endpoint = process.wait_for("listening on ").await;
         world.trust_tokens_for(&[&endpoint]);
-        Self { world, endpoint, _process: process, backend, http: Plain::default(), _config: config }
+        Self { world, endpoint, process, backend, http: Plain::default(), tokens: Kept::default(), config }
     }
 
     pub(crate) fn token(&self, who: &str) -> String {
-        self.world.idp.mint(who).audience(&self.endpoint).token()
+        self.tokens.keep(self.world.idp.mint(who).audience(&self.endpoint).token())
     }
 
     /// One request with these headers, besides those that every request of MCP has.
@@ -144,6 +148,13 @@ impl Gateway {
     /// Role and session name of the last signature that arrived, and everything else about that request.
     pub(crate) fn last_seen(&self) -> countersign_fixtures::oracle::Seen {
         self.world.mcp.oracle().seen().pop().expect("something arrived")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let backends = self.backend.iter().chain([&self.world.mcp]);
+        self.tokens.assert_unseen(backends.map(OracleServer::oracle));
     }
 }
 

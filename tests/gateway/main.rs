@@ -7,6 +7,7 @@
     reason = "whatever is missing here fails the test, as it should"
 )]
 
+mod arms;
 mod auth_kinds;
 mod bridges;
 mod conformance;
@@ -14,6 +15,7 @@ mod demo;
 mod door;
 mod failures;
 mod gateway;
+mod kept;
 mod peers;
 mod relay;
 mod sessions;

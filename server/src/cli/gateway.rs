@@ -21,12 +21,22 @@ pub(super) struct Gateway {
     listen: SocketAddr,
     public_url: Uri,
     app: Router,
+    backends: Vec<upstream::Backend>,
 }
 
 impl Gateway {
-    /// Takes the port, which the address that callers use may follow from, and puts everything together.
-    pub(super) async fn bind(config: resolved::Gateway) -> Result<Self, Failure> {
-        let resolved::Gateway { listen, public_url, issuers, backends, endpoint, providers, store } = config;
+    /// Opens the store, takes the port, which the address that callers use may follow from, and puts everything together.
+    pub(super) async fn bind(mut config: resolved::Gateway) -> Result<Self, Failure> {
+        let store = match config.store.take() {
+            Some(settings) => Some(Store::described(settings).await.map_err(|error| cannot_keep(&error))?),
+            None => None,
+        };
+        Self::over(config, store).await
+    }
+
+    /// The same over a store that is open.
+    pub(super) async fn over(config: resolved::Gateway, store: Option<Store>) -> Result<Self, Failure> {
+        let resolved::Gateway { listen, public_url, issuers, backends, endpoint, providers, .. } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(cannot_listen)?;
@@ -42,10 +52,6 @@ impl Gateway {
             .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer.expecting(&resource)))
             .build()
             .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
-        let store = match store {
-            Some(settings) => Some(Store::described(settings).await.map_err(cannot_keep)?),
-            None => None,
-        };
         let tokens = store
             .zip(providers)
             .map(|(store, providers)| Tokens::new(Connections::new(store), providers.refresh()));
@@ -54,10 +60,10 @@ impl Gateway {
             let remedy = "look at the certificates that this machine trusts";
             Failure::usage(format!("no client can be made: {error}"), "the backends", remedy)
         })?;
-        let relay = Relay::new(backends, endpoint, Connect::at(&public_url))
+        let relay = Relay::new(backends.clone(), endpoint, Connect::at(&public_url))
             .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
         let app = router(&public_url, &names, verifier, relay);
-        Ok(Self { listener, listen, public_url, app })
+        Ok(Self { listener, listen, public_url, app, backends })
     }
 
     /// Where clients speak MCP.
@@ -82,6 +88,7 @@ impl Gateway {
         tokio::select! {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
+            () = upstream::watch(&self.backends) => Ok(()),
         }
     }
 }
@@ -91,9 +98,9 @@ fn cannot_listen(listen: SocketAddr, error: &std::io::Error) -> Failure {
     Failure::usage(format!("cannot listen: {error}"), format!("--listen {listen}"), remedy)
 }
 
-fn cannot_keep(error: store::Error) -> Failure {
+fn cannot_keep(error: &store::Error) -> Failure {
     let remedy = "look at the store that `store` describes";
-    Failure::usage(format!("the store cannot be used: {}", chain(&error)), "store", remedy)
+    Failure::usage(format!("the store cannot be used: {}", chain(error)), "store", remedy)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

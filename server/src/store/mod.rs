@@ -25,7 +25,7 @@ mod memory;
 mod notice;
 mod open;
 #[cfg(test)]
-mod peers;
+pub(crate) mod peers;
 mod record;
 pub(crate) mod redis;
 mod seal;

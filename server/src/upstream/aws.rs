@@ -33,7 +33,8 @@ struct Signing {
 pub(super) fn ways(aws: Aws, tokens: impl FnOnce() -> io::Result<Tokens>) -> io::Result<Ways> {
     let clock = CorrectedClock::default();
     let sign = SignRequestLayer::new(aws.target).with_clock(Arc::new(clock.clone()));
-    let signing = Signing { correct: CorrectClockLayer::new(clock), sign, wire: wire()? };
+    let correct = CorrectClockLayer::new(clock).explaining(sign.signer());
+    let signing = Signing { correct, sign, wire: wire()? };
     Ok(match aws.credentials {
         Credentials::WebIdentity { as_caller, needs } => {
             Ways { call: as_the_caller(*as_caller, needs, tokens, signing)?, probe: None }

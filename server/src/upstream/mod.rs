@@ -3,9 +3,11 @@
 mod aws;
 mod backend;
 mod client;
+mod health;
 mod stack;
 
 pub(crate) use self::{
     backend::{Backend, Reply},
+    health::watch,
     stack::{Tokens, backend},
 };

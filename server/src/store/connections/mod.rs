@@ -3,6 +3,9 @@
 //! Whoever changes one holds its lock, and writes only while they hold it and the record is there: a renewal neither
 //! overwrites what a person connected meanwhile, nor brings back what was revoked.
 
+#[cfg(test)]
+mod tests;
+
 use super::{
     error::Error,
     key::{Key, Namespace},
@@ -27,7 +30,7 @@ const OF_CLIENT: Namespace = Namespace::new("connections-of-client");
 const UNUSED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// For as long somebody who connects an account keeps others from it.
 const CONNECTING: Duration = Duration::from_secs(5);
-/// How often whoever renews a token is asked to let go, before it has to run out.
+/// How long is waited for whoever renews the token before looking again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The connections in a store.
@@ -79,7 +82,7 @@ impl Connections {
         if written?.is_none() {
             // It took longer than the lock lasts: somebody else is at it, and may be asked again.
             return Err(Error::new(
-                super::Kind::Unavailable,
+                crate::store::Kind::Unavailable,
                 "the account was changed by somebody else meanwhile",
             ));
         }
