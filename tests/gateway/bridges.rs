@@ -10,7 +10,7 @@ use countersign_fixtures::{
 };
 use countersign_tests::mcp::{Era, Heard};
 use http::Method;
-use rmcp::model::{GetPromptRequestParams, ReadResourceRequestParams};
+use rmcp::model::{CallToolRequestParams, GetPromptRequestParams, ReadResourceRequestParams};
 use serde_json::{Value, json};
 
 /// A gateway before a backend that was never taught 2026-07-28, and one that has no sessions.
@@ -93,8 +93,16 @@ async fn every_backend_can_ask_every_client() {
             }
         }
     }
-    assert_eq!((house.old.cancelled(), house.new.cancelled()), (0, 0));
+    let (client, _heard) = connect(&house.gateway, Era::Legacy).await;
+    let mut call = CallToolRequestParams::new("new__test_custom_headers");
+    call.arguments = json!({"region": "Zürich", "priority": 7}).as_object().cloned();
+    Box::pin(client.call_tool(call)).await.unwrap();
     let requests = house.heard_by_new.requests();
+    let call = requests.iter().rfind(|request| request.contains("tools/call")).unwrap();
+    for header in ["mcp-param-region: =?base64?WsO8cmljaA==?=\n", "mcp-param-priority: 7\n"] {
+        assert!(call.contains(header), "{call}");
+    }
+    assert_eq!((house.old.cancelled(), house.new.cancelled()), (0, 0));
     assert!(requests.iter().all(|request| !request.contains("mcp-session-id")), "it has no sessions");
 }
 

@@ -239,6 +239,13 @@ async fn endless_lists_end_and_hostile_names_are_tamed() {
         assert!(notes.contains(note), "{notes}");
         misbehaving.faults().clear();
     }
+    misbehaving.faults().add("tools/list", Fault::InvalidHeaders, Some(1));
+    let answer_about_headers = message(&gateway.modern("bob", "tools/list", json!({})).await);
+    let of_bad = names(&answer_about_headers, "tools", "name");
+    let of_bad: Vec<_> = of_bad.into_iter().filter(|name| name.starts_with("bad__")).collect();
+    assert_eq!(of_bad, ["bad__good_tool"]);
+    let notes = answer_about_headers["result"]["_meta"][STATUS]["bad"]["notes"].as_array().unwrap().len();
+    assert_eq!(notes, 12, "{answer_about_headers}");
     misbehaving.faults().add("tools/list", Fault::HostileNames, None);
     let answer = message(&gateway.modern("bob", "tools/list", json!({})).await);
     let listed = names(&answer, "tools", "name");

@@ -252,7 +252,7 @@ impl Catalogues {
         let now = self.clock.now();
         let found = self.lock();
         let found = found.get(&authority).filter(|found| found.until > now)?;
-        found.effects.get(&(place, name.to_owned())).copied()
+        found.effects.get(&(place, name.to_owned())).cloned()
     }
 
     fn with(&self, authority: Authority, learn: impl FnOnce(&mut Found)) {

@@ -242,6 +242,11 @@ impl Refused {
         }
     }
 
+    /// Whether headers are missing, or say something else than the body.
+    pub(super) fn is_about_headers(&self) -> bool {
+        matches!(self, Self::Mcp(_, text) if said(text).is_some_and(|(code, _)| code == HEADER_MISMATCH))
+    }
+
     /// Whether the method is none that the backend has.
     pub(super) fn is_unknown_method(&self) -> bool {
         matches!(self, Self::Mcp(_, text) if said(text).is_some_and(|(code, _)| code == UNKNOWN_METHOD))

@@ -1,6 +1,7 @@
 //! One request to one backend, and its answer back.
 
 use super::{
+    catalog::Kind,
     era::SUPPORTED,
     error::{Refusal, Refused, answer, json},
     flights::{Flight, Flights},
@@ -32,6 +33,8 @@ pub(super) struct Asked<'a> {
     pub(super) target: Target<'a>,
     /// The tool that is called, if one is.
     pub(super) tool: Option<Tool>,
+    /// Its arguments that travel as headers too, where the client cannot send those.
+    pub(super) params: HeaderMap,
 }
 
 impl Talk<'_> {
@@ -45,22 +48,41 @@ impl Talk<'_> {
         } else if let Some(subject) = asked.message.subject().filter(|_| !self.may(peer, None)) {
             return Err(Refusal::unknown("prompt or resource", subject).into());
         }
-        let asked = &asked;
         let way = self.way(peer).await?;
         if let (Way::Line(_), Speech::Modern { .. }, Some(state)) =
             (&way, &self.speech, asked.message.params.request_state)
         {
-            return self.go_on(asked, state).await;
+            return self.go_on(&asked, state).await;
         }
-        let said = match self.send(peer, &way, asked).await {
-            Ok(said) => said,
-            Err(refused) if matches!(way, Way::Stateless) => {
-                let way = self.other_way(peer, refused).await?;
-                self.send(peer, &way, asked).await?
-            }
-            Err(refused) => return Err(refused),
+        if let Way::Stateless = way {
+            asked.params = self.arguments_as_headers(peer, &asked).await?;
+        }
+        let refused = match self.send(peer, &way, &asked).await {
+            Err(refused) if matches!(way, Way::Stateless) => refused,
+            said => return said,
         };
-        Ok(said)
+        if refused.is_about_headers() && self.sends_headers_for(&asked) {
+            // The schema has changed, most likely.
+            self.list(peer, Kind::Tools).await?;
+            asked.params = self.arguments_as_headers(peer, &asked).await?;
+            return self.send(peer, &way, &asked).await;
+        }
+        let way = self.other_way(peer, refused).await?;
+        self.send(peer, &way, &asked).await
+    }
+
+    /// Whether the client's era knows nothing of headers for arguments.
+    fn sends_headers_for(&self, asked: &Asked<'_>) -> bool {
+        asked.tool.is_some() && !self.speech.is_modern()
+    }
+
+    async fn arguments_as_headers(&self, peer: &Peer, asked: &Asked<'_>) -> Result<HeaderMap, Refused> {
+        if !self.sends_headers_for(asked) {
+            return Ok(HeaderMap::new());
+        }
+        let name = asked.target.subject.as_deref().unwrap_or_default();
+        let effects = Box::pin(self.effects(peer, name)).await?;
+        Ok(effects.in_headers.headers(asked.message.params.arguments))
     }
 
     async fn send(&self, peer: &Peer, way: &Way, asked: &Asked<'_>) -> Result<Response<Body>, Refused> {
@@ -192,6 +214,7 @@ impl Talk<'_> {
                 let subject = asked.message.subject().and(asked.target.subject.as_deref());
                 let mut headers = modern_headers(method, subject);
                 headers.extend(params(self.caller.headers));
+                headers.extend(asked.params.clone());
                 headers
             }
         };

@@ -17,6 +17,7 @@ mod listen;
 mod message;
 mod names;
 mod naming;
+mod params;
 mod parked;
 mod peer;
 mod pool;

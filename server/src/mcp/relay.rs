@@ -210,7 +210,15 @@ impl Talk<'_> {
         let method = message.method.as_deref().unwrap_or_default();
         match self.destination(message).await? {
             Destination::One(target) => {
-                Box::pin(self.forward(Asked { message, body, id, target, tool: None })).await
+                Box::pin(self.forward(Asked {
+                    message,
+                    body,
+                    id,
+                    target,
+                    tool: None,
+                    params: HeaderMap::new(),
+                }))
+                .await
             }
             Destination::List(kind) if message.params.cursor.is_none() => {
                 Ok(answer(id, &self.as_result(kind, Box::pin(self.list_all(kind)).await?)))

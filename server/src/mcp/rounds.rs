@@ -13,7 +13,10 @@ use super::{
     wire::{Heard, quoted},
     words::Words,
 };
-use axum::{body::Body, http::Response};
+use axum::{
+    body::Body,
+    http::{HeaderMap, Response},
+};
 use bytes::Bytes;
 use countersign::proof::Tool;
 use http_body_util::BodyExt;
@@ -52,6 +55,7 @@ struct Rounds {
     body: Bytes,
     subject: Option<String>,
     tool: Option<Tool>,
+    params: HeaderMap,
     words: Words,
 }
 
@@ -85,6 +89,7 @@ impl Talk<'_> {
             body: Bytes::copy_from_slice(asked.body),
             subject: asked.target.subject.clone(),
             tool: asked.tool.clone(),
+            params: asked.params.clone(),
             words,
         };
         Ok(streaming(Mouth::speaking(async move |mouth| {
@@ -174,7 +179,14 @@ impl Rounds {
         let id = message.id.ok_or_else(Refusal::defect)?;
         let written = message.subject_written().filter(|_| self.subject.is_some());
         let target = Target { place: self.place, subject: self.subject.clone(), written };
-        let asked = Asked { message: &message, body: &self.body, id, target, tool: self.tool.clone() };
+        let asked = Asked {
+            message: &message,
+            body: &self.body,
+            id,
+            target,
+            tool: self.tool.clone(),
+            params: self.params.clone(),
+        };
         let request: Request = talk.stateless(peer, self.words.flights(), &asked, more);
         peer.post(talk.caller, request).await
     }

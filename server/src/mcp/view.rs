@@ -3,6 +3,7 @@
 use super::{
     catalog::{Item, Kind, Listed},
     error::{Refusal, Refused},
+    params::InHeaders,
     peer::Peer,
     talk::Talk,
 };
@@ -14,16 +15,18 @@ use countersign::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What a backend says that a tool does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a backend says of a tool that somebody has to know who calls it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Effects {
     read_only: bool,
     additive: bool,
+    /// Which of its arguments travel as headers too.
+    pub(super) in_headers: InHeaders,
 }
 
 impl Effects {
-    /// As a list says it. Nothing said is the worst.
-    pub(super) fn of(tool: &RawValue) -> Self {
+    /// As a list says it, or why nobody can call it. Nothing said is the worst.
+    pub(super) fn of(tool: &RawValue) -> Result<Self, &'static str> {
         #[derive(Default, Deserialize)]
         #[serde(rename_all = "camelCase", default)]
         struct Hints {
@@ -37,13 +40,14 @@ impl Effects {
         }
         let hinted = serde_json::from_str::<Hinted>(tool.get()).ok();
         let hints = hinted.and_then(|hinted| hinted.annotations).unwrap_or_default();
-        Self {
+        Ok(Self {
             read_only: hints.read_only_hint == Some(true),
             additive: hints.destructive_hint == Some(false),
-        }
+            in_headers: InHeaders::of(tool)?,
+        })
     }
 
-    fn of_calling(self, name: &str) -> Tool {
+    fn of_calling(&self, name: &str) -> Tool {
         match (self.read_only, self.additive) {
             (true, _) => Tool::named(name).read_only(),
             (false, true) => Tool::named(name).additive(),
@@ -61,15 +65,24 @@ impl Talk<'_> {
             }
             return listed;
         }
-        let effects: Vec<_> =
-            listed.items.iter().map(|item| (item.name.clone(), Effects::of(&item.text))).collect();
-        listed.items.retain(|Item { name, text }| {
-            let effects = Effects::of(text);
-            peer.tools.shown(name).is_some()
+        let mut known = Vec::new();
+        let Listed { items, notes, .. } = &mut listed;
+        items.retain(|Item { name, text }| {
+            let effects = match Effects::of(text) {
+                Ok(effects) => effects,
+                Err(why) => {
+                    tracing::warn!(backend = peer.name(), name, why, "a tool is left out");
+                    notes.push(format!("`{name}` is left out: {why}"));
+                    return false;
+                }
+            };
+            let seen = peer.tools.shown(name).is_some()
                 && (effects.read_only || !peer.tools.read_only)
-                && self.may(peer, Some(&effects.of_calling(name)))
+                && self.may(peer, Some(&effects.of_calling(name)));
+            known.push((name.clone(), effects));
+            seen
         });
-        self.hub.catalogues.learn_effects(self.authority, peer.place, effects);
+        self.hub.catalogues.learn_effects(self.authority, peer.place, known);
         listed
     }
 
@@ -110,7 +123,7 @@ impl Talk<'_> {
         })
     }
 
-    async fn effects(&self, peer: &Peer, name: &str) -> Result<Effects, Refused> {
+    pub(super) async fn effects(&self, peer: &Peer, name: &str) -> Result<Effects, Refused> {
         let known = || self.hub.catalogues.effects(self.authority, peer.place, name);
         if let Some(effects) = known() {
             return Ok(effects);
@@ -134,7 +147,8 @@ mod tests {
             (r#"{"name":"a","annotations":{"readOnlyHint":"yes"}}"#, false, false),
         ] {
             let text = RawValue::from_string(text.to_owned()).unwrap();
-            assert_eq!(Effects::of(&text), Effects { read_only, additive }, "{text}");
+            let expected = Effects { read_only, additive, ..Effects::default() };
+            assert_eq!(Effects::of(&text), Ok(expected), "{text}");
         }
     }
 }
