@@ -54,6 +54,16 @@ impl Gateway {
         Self::serving(world, Some(backend), |text| text.replace(&warehouse, &here)).await
     }
 
+    /// The same in a world that is there already.
+    pub(crate) async fn within(world: World, edit: impl FnOnce(String) -> String) -> Self {
+        Self::serving(world, None, edit).await
+    }
+
+    /// Beside the warehouse, which wants signatures, these backends (name and address), which want nothing.
+    pub(crate) async fn with_backends(backends: &[(&str, String)]) -> Self {
+        Self::with(|text| text + &unsigned(backends)).await
+    }
+
     async fn serving(
         world: World,
         backend: Option<OracleServer>,
@@ -63,13 +73,14 @@ impl Gateway {
         let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(config.path()));
         let endpoint = process.wait_for("listening on ").await;
         world.trust_tokens_for(&[&endpoint]);
+        let backends = backend.iter().chain([&world.mcp]).map(|backend| backend.oracle().clone());
         Self {
+            tokens: Kept::from(backends),
             world,
             endpoint,
             _process: process,
             backend,
             http: Plain::default(),
-            tokens: Kept::default(),
             _config: config,
         }
     }
@@ -94,7 +105,7 @@ impl Gateway {
     /// A modern request, which says in its headers what it says in its body.
     pub(crate) async fn modern(&self, who: &str, method: &str, params: Value) -> Answer {
         let authorization = format!("Bearer {}", self.token(who));
-        let name = params["name"].as_str().unwrap_or_default().to_owned();
+        let name = params["name"].as_str().or(params["uri"].as_str()).unwrap_or_default().to_owned();
         let body = modern_body(method, params);
         let mut headers = vec![
             ("authorization", authorization.as_str()),
@@ -144,13 +155,6 @@ impl Gateway {
     /// Role and session name of the last signature that arrived, and everything else about that request.
     pub(crate) fn last_seen(&self) -> countersign_fixtures::oracle::Seen {
         self.world.mcp.oracle().seen().pop().expect("something arrived")
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let backends = self.backend.iter().chain([&self.world.mcp]);
-        self.tokens.assert_unseen(backends.map(OracleServer::oracle));
     }
 }
 
@@ -210,6 +214,16 @@ backends:
           fallback: {USER}
 "
     )
+}
+
+/// Backends that want no signature, as they follow in a configuration.
+pub(crate) fn unsigned(backends: &[(&str, String)]) -> String {
+    backends.iter().map(|(name, url)| format!("  {name}:\n    url: {url}\n    auth: none\n")).collect()
+}
+
+/// Where a server speaks MCP.
+pub(crate) fn mcp_at(server: &countersign_fixtures::http::Server) -> String {
+    format!("{}{PATH}", server.url())
 }
 
 /// Runs a command to its end: exit code, standard output, standard error.

@@ -9,6 +9,7 @@
 
 mod arms;
 mod auth_kinds;
+mod bridges;
 mod conformance;
 mod demo;
 mod door;
@@ -18,6 +19,9 @@ mod kept;
 mod peers;
 mod relay;
 mod sessions;
+mod several;
+mod several_live;
 #[path = "../conformance/suite.rs"]
 mod suite;
 mod validate;
+mod views;

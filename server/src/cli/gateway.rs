@@ -36,7 +36,7 @@ impl Gateway {
 
     /// The same over a store that is open.
     pub(super) async fn over(config: resolved::Gateway, store: Option<Store>) -> Result<Self, Failure> {
-        let resolved::Gateway { listen, public_url, issuers, backend, providers, .. } = config;
+        let resolved::Gateway { listen, public_url, issuers, backends, endpoint, providers, .. } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(cannot_listen)?;
@@ -55,13 +55,13 @@ impl Gateway {
         let tokens = store
             .zip(providers)
             .map(|(store, providers)| Tokens::new(Connections::new(store), providers.refresh()));
-        let backend = upstream::backend(backend, tokens.as_ref()).map_err(|error| {
+        let backends = backends.into_iter().map(|backend| upstream::backend(backend, tokens.as_ref()));
+        let backends = backends.collect::<Result<Vec<_>, _>>().map_err(|error| {
             let remedy = "look at the certificates that this machine trusts";
-            Failure::usage(format!("no client can be made: {error}"), "the backend", remedy)
+            Failure::usage(format!("no client can be made: {error}"), "the backends", remedy)
         })?;
-        let backends = vec![backend.clone()];
-        let relay = Relay::new(backend, Connect::at(&public_url))
-            .map_err(|error| Failure::fault(error, "this system's randomness"))?;
+        let relay = Relay::new(backends.clone(), endpoint, Connect::at(&public_url))
+            .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
         let app = router(&public_url, &names, verifier, relay);
         Ok(Self { listener, listen, public_url, app, backends })
     }

@@ -5,8 +5,10 @@
 
 pub(crate) mod aws;
 pub(crate) mod diagnostic;
+pub(crate) mod endpoint;
 pub(crate) mod exchange;
 pub(crate) mod headers;
+mod key;
 mod load;
 mod near;
 pub(crate) mod providers;
@@ -18,5 +20,6 @@ mod service_identity;
 mod sessions;
 pub(crate) mod store;
 mod token_endpoint;
+pub(crate) mod tools;
 
 pub(crate) use self::load::{load, parse};

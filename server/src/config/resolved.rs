@@ -3,6 +3,7 @@
 use super::{
     aws::{Aws, resolve_aws},
     diagnostic::Findings,
+    endpoint::{Endpoint, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
     providers::{Known, Providers, resolve_providers},
@@ -17,6 +18,9 @@ use std::{
     sync::Arc,
 };
 
+/// How long a backend's name may be.
+const MAX_NAME: usize = 32;
+
 /// A gateway.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -24,7 +28,9 @@ pub(crate) struct Gateway {
     /// What callers call us; `None` where that is wherever we listen.
     pub(crate) public_url: Option<Uri>,
     pub(crate) issuers: Vec<Issuer>,
-    pub(crate) backend: Backend,
+    /// At least one, each with a name of its own.
+    pub(crate) backends: Vec<Backend>,
+    pub(crate) endpoint: Endpoint,
     /// At which callers have accounts; `None` where none is described.
     pub(crate) providers: Option<Providers>,
     /// Where tokens are kept; `None` where nothing has to be.
@@ -75,18 +81,31 @@ impl Issuer {
 
 /// Reads what was written; `None` where `findings` says why.
 pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gateway> {
-    let raw::Config { listen, public_url, identity, backends, authorization_server, store } = raw;
+    let raw::Config {
+        listen,
+        public_url,
+        identity,
+        backends,
+        naming,
+        sessions,
+        lists,
+        authorization,
+        authorization_server,
+        store,
+    } = raw;
     let listen = resolve_listen(listen, findings);
     let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
     let issuers = resolve_issuers(identity.value.issuers, findings);
     let known = resolve_providers(authorization_server, findings);
-    let backend = resolve_backends(backends, &known, findings);
+    let endpoint = resolve_endpoint(naming, sessions, lists, authorization, &backends.value, findings);
+    let backends = resolve_backends(backends, &known, findings);
     let store = resolve_store(store, known.has_authorization_server(), findings);
     Some(Gateway {
         listen: listen?.value,
         public_url: public_url?,
         issuers: issuers?,
-        backend: backend?,
+        backends: backends?,
+        endpoint: endpoint?,
         providers: known.into_providers()?,
         store: store?,
     })
@@ -166,20 +185,26 @@ fn resolve_backends(
     raw: Spanned<raw::Named<raw::Backend>>,
     known: &Known,
     findings: &mut Findings,
-) -> Option<Backend> {
+) -> Option<Vec<Backend>> {
     let Spanned { value: raw::Named(backends), referenced, .. } = raw;
-    let mut resolved: Vec<Option<Backend>> =
-        backends.into_iter().map(|(name, backend)| resolve_backend(name, backend, known, findings)).collect();
-    match resolved.len() {
-        0 => findings.error(referenced, "there is no backend", "name one, with `url:` and `auth:`"),
-        1 => {}
-        _ => {
-            let what = "there are several backends, and this version relays to one";
-            findings.error(referenced, what, "keep one, and run another gateway for each of the others");
-            return None;
-        }
+    if backends.is_empty() {
+        findings.error(referenced, "there is no backend", "name one, with `url:` and `auth:`");
+        return None;
     }
-    resolved.pop()?
+    let mut names: Vec<String> = Vec::new();
+    let mut resolved = Vec::new();
+    for (name, backend) in backends {
+        if names.contains(&name.value) {
+            findings.error(
+                name.referenced,
+                format!("`{}` is named twice", name.value),
+                "rename one of the two",
+            );
+        }
+        names.push(name.value.clone());
+        resolved.push(resolve_backend(name, backend, known, findings));
+    }
+    resolved.into_iter().collect()
 }
 
 fn resolve_backend(
@@ -190,10 +215,15 @@ fn resolve_backend(
 ) -> Option<Backend> {
     let Spanned { value: name, referenced, .. } = name;
     let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-    let named = !name.is_empty() && name.chars().all(fits) && !name.contains("__");
+    // A name stands before `__` in the names of tools, of which the first counts and which may have 64 letters.
+    let named = (1..=MAX_NAME).contains(&name.len())
+        && name.chars().all(fits)
+        && !name.contains("__")
+        && !name.ends_with('_');
     if !named {
         let what = format!("`{name}` cannot be a backend's name");
-        findings.error(referenced, what, "use letters, digits, `-` and single `_`");
+        let remedy = "use up to 32 letters, digits, `-` and single `_`, of which none is the last";
+        findings.error(referenced, what, remedy);
     }
     let url = web_address(&raw.url.value, raw.url.referenced, findings);
     let forward = resolve_forwarding(raw.forward_headers, findings);

@@ -94,7 +94,7 @@ impl Seal {
     }
 
     /// `value`, for `place` only.
-    pub(super) fn seal(&self, place: &str, mut value: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    pub(crate) fn seal(&self, place: &str, mut value: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, Error> {
         let key = self.current.key_for(place).map_err(cannot_seal)?;
         // Over the plain text in its place: no copy of it stays behind.
         let nonce = key.seal_in_place_append_tag(Aad::from(place), &mut *value).map_err(cannot_seal)?;
@@ -103,7 +103,7 @@ impl Seal {
     }
 
     /// The value that was sealed for `place`.
-    pub(super) fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.opened(place, sealed).ok_or_else(Error::unreadable)
     }
 
