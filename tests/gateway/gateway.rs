@@ -27,12 +27,12 @@ pub(crate) const LEGACY: &str = "2025-11-25";
 pub(crate) struct Gateway {
     pub(crate) world: World,
     pub(crate) endpoint: String,
-    _process: Counterpart,
+    process: Counterpart,
     /// Another backend than the world's, where there is one.
     pub(crate) backend: Option<OracleServer>,
     http: Plain,
     tokens: Kept,
-    _config: NamedTempFile,
+    config: NamedTempFile,
 }
 
 impl Gateway {
@@ -54,9 +54,11 @@ impl Gateway {
         Self::serving(world, Some(backend), |text| text.replace(&warehouse, &here)).await
     }
 
-    /// The same in a world that is there already.
-    pub(crate) async fn within(world: World, edit: impl FnOnce(String) -> String) -> Self {
-        Self::serving(world, None, edit).await
+    /// Another process with the same configuration, instead of the one that ran.
+    pub(crate) async fn restart(&mut self) {
+        self.process = Counterpart::start(countersign().arg("serve").arg("-c").arg(self.config.path()));
+        self.endpoint = self.process.wait_for("listening on ").await;
+        self.world.trust_tokens_for(&[&self.endpoint]);
     }
 
     /// Beside the warehouse, which wants signatures, these backends (name and address), which want nothing.
@@ -78,10 +80,10 @@ impl Gateway {
             tokens: Kept::from(backends),
             world,
             endpoint,
-            _process: process,
+            process,
             backend,
             http: Plain::default(),
-            _config: config,
+            config,
         }
     }
 

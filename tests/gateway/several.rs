@@ -293,10 +293,9 @@ async fn a_session_outlives_the_process_that_opened_it() {
     let server = Server::start(warehouse::router()).await;
     let sessions = format!("sessions: {{key: 'file:{}'}}\n", key.path().display());
     let more = unsigned(&[("second", mcp_at(&server))]) + &sessions;
-    let gateway = Gateway::with(|text| text + &more).await;
+    let mut gateway = Gateway::with(|text| text + &more).await;
     let (session, _) = gateway.initialize("alice").await;
-    let Gateway { world, .. } = gateway;
-    let gateway = Gateway::within(world, |text| text + &more).await;
+    gateway.restart().await;
     let me = ask(&gateway, Some(&session), "tools/call", json!({"name": "warehouse__whoami"})).await;
     assert_eq!(me["result"]["structuredContent"]["role"], ADMIN, "{me}");
     // It is bound to who opened it, there as here.

@@ -296,11 +296,20 @@ pub(super) fn answer(id: &RawValue, result: &str) -> Response<Body> {
 
 /// A backend's own error, as the answer to another id.
 fn passed(status: StatusCode, text: &[u8], id: Option<&RawValue>) -> Response<Body> {
-    let mut edits = Edits::of(text);
-    if let (Some(heard), Some(id)) = (Heard::parse(text).and_then(|heard| heard.id), id) {
-        edits.replace(heard.get(), id.get());
+    let id = id.map_or("null", RawValue::get);
+    let Some(heard) = Heard::parse(text) else { return json(status, text.to_vec()) };
+    match (heard.id, heard.error) {
+        (Some(theirs), _) => {
+            let mut edits = Edits::of(text);
+            edits.replace(theirs.get(), id);
+            json(status, edits.done())
+        }
+        // Some do not say which request they refuse.
+        (None, error) => {
+            let error = error.map_or("null", RawValue::get);
+            json(status, format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
+        }
     }
-    json(status, edits.done())
 }
 
 /// Code and message of a JSON-RPC error.

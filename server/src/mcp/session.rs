@@ -82,7 +82,7 @@ impl Sessions {
         let sealed = self.seal.seal(&place(owner), told).ok()?;
         let mut known = self.known();
         known.live.insert(id, (session, now));
-        if known.live.len() % SWEEP == 0 {
+        if known.live.len().is_multiple_of(SWEEP) {
             known.live.retain(|_, (_, used)| *used + self.idle > now);
             known.ended.retain(|_, until| *until > now);
         }

@@ -151,8 +151,8 @@ mod tests {
         let memory = Memory::new(Arc::new(SystemClock), 10);
         let store = Store::in_memory(memory, config.store.unwrap().seal);
         let tokens = Tokens::new(Connections::new(store), config.providers.unwrap().refresh());
-        let described = config.backends.into_iter().next().unwrap();
-        upstream::backend(described, Some(&tokens)).unwrap()
+        let backend = config.backends.into_iter().next().unwrap();
+        upstream::backend(backend, Some(&tokens)).unwrap()
     }
 
     async fn oracle() -> (OracleServer, Book) {
