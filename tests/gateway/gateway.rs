@@ -75,7 +75,16 @@ impl Gateway {
         let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(config.path()));
         let endpoint = process.wait_for("listening on ").await;
         world.trust_tokens_for(&[&endpoint]);
-        Self { world, endpoint, process, backend, http: Plain::default(), tokens: Kept::default(), config }
+        let backends = backend.iter().chain([&world.mcp]).map(|backend| backend.oracle().clone());
+        Self {
+            tokens: Kept::from(backends),
+            world,
+            endpoint,
+            process,
+            backend,
+            http: Plain::default(),
+            config,
+        }
     }
 
     pub(crate) fn token(&self, who: &str) -> String {
@@ -148,13 +157,6 @@ impl Gateway {
     /// Role and session name of the last signature that arrived, and everything else about that request.
     pub(crate) fn last_seen(&self) -> countersign_fixtures::oracle::Seen {
         self.world.mcp.oracle().seen().pop().expect("something arrived")
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let backends = self.backend.iter().chain([&self.world.mcp]);
-        self.tokens.assert_unseen(backends.map(OracleServer::oracle));
     }
 }
 

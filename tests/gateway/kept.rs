@@ -6,24 +6,32 @@ use std::{
     thread,
 };
 
-/// The tokens of one gateway's clients, so far.
-#[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<Vec<String>>);
+/// The tokens of one gateway's clients so far, and the backends that are looked at when it ends.
+pub(crate) struct Kept {
+    tokens: Mutex<Vec<String>>,
+    backends: Vec<Oracle>,
+}
 
 impl Kept {
-    /// A client has it from now on.
-    pub(crate) fn keep(&self, token: String) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(token.clone());
-        token
+    pub(crate) fn from(backends: impl IntoIterator<Item = Oracle>) -> Self {
+        Self { tokens: Mutex::default(), backends: backends.into_iter().collect() }
     }
 
-    /// Looks at everything that reached backends, at the end of every test that has a gateway.
-    pub(crate) fn assert_unseen<'o>(&self, backends: impl IntoIterator<Item = &'o Oracle>) {
+    /// A client has it from now on.
+    pub(crate) fn keep(&self, token: String) -> String {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push(token.clone());
+        token
+    }
+}
+
+/// Looks at everything that reached backends, at the end of every test that has a gateway.
+impl Drop for Kept {
+    fn drop(&mut self) {
         if thread::panicking() {
             return;
         }
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for seen in backends.into_iter().flat_map(Oracle::seen) {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        for seen in self.backends.iter().flat_map(Oracle::seen) {
             for token in tokens.iter() {
                 let signature = token.rsplit('.').next().unwrap_or(token);
                 assert!(!holds(&seen, signature), "a client's own token reached a backend: {seen:?}");

@@ -9,5 +9,8 @@ use serde_saphyr::Spanned;
 pub(super) fn resolve_key(reference: &Spanned<String>, findings: &mut Findings) -> Option<SealingKey> {
     let text = resolve_secret(reference, findings)?;
     let key = SealingKey::parse(text.expose_secret());
-    key.map_err(|error| findings.error(reference.referenced, error.to_string(), "put such a key there")).ok()
+    key.map_err(|error| {
+        findings.error(reference.referenced, error.to_string(), "make one with `openssl rand -base64 32`")
+    })
+    .ok()
 }

@@ -2,6 +2,7 @@
 
 use super::{
     diagnostic::Findings,
+    key::resolve_key,
     raw,
     secret::{resolve_file, resolve_secret},
 };
@@ -78,13 +79,6 @@ fn resolve_seal(
         return Some(None);
     };
     Some(Some(Seal::new(current, keys.collect())))
-}
-
-fn resolve_key(reference: &Spanned<String>, findings: &mut Findings) -> Option<SealingKey> {
-    let secret = resolve_secret(reference, findings)?;
-    let remedy = "make one with `openssl rand -base64 32`";
-    let key = SealingKey::parse(secret.expose_secret());
-    key.map_err(|error| findings.error(reference.referenced, error.to_string(), remedy)).ok()
 }
 
 /// For what ends with this process.

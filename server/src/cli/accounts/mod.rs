@@ -85,8 +85,13 @@ impl House {
         Account::new(self.issuer.issuer(), who, None, provider)
     }
 
+    /// A gateway whose one backend is called `notes`.
     async fn gateway(&self, backend: &Backend) -> Running {
-        self.serving(&configuration(&self.issuer, backend, self.folder.path(), "{memory: true}")).await
+        self.gateway_before(&[("notes", backend)]).await
+    }
+
+    async fn gateway_before(&self, backends: &[(&str, &Backend)]) -> Running {
+        self.serving(&configuration(&self.issuer, backends, self.folder.path(), "{memory: true}")).await
     }
 
     /// What `text` describes, over the store of this house.
@@ -110,7 +115,7 @@ impl House {
         let (key, path) = (folder.join("sealing"), folder.join("gateway.yaml"));
         fs::write(&key, "07".repeat(32)).unwrap();
         let store = format!("{{{}, key: 'file:{}'}}", place(folder), key.display());
-        let text = configuration(&self.issuer, backend, folder, &store);
+        let text = configuration(&self.issuer, &[("notes", backend)], folder, &store);
         fs::write(&path, &text).unwrap();
         (text, path)
     }
@@ -172,7 +177,11 @@ impl Client {
 
     /// Within the session, if there is one; complete in itself otherwise.
     async fn call(&self) -> Value {
-        self.ask("tools/call", json!({"name": "test_simple_text", "arguments": {}})).await
+        self.call_tool("test_simple_text").await
+    }
+
+    async fn call_tool(&self, name: &str) -> Value {
+        self.ask("tools/call", json!({"name": name, "arguments": {}})).await
     }
 
     /// Nothing where the gateway ends before it answers.
@@ -230,28 +239,22 @@ fn secret_in(folder: &Path) -> String {
     format!("file:{}", path.display())
 }
 
-/// What an operator would write for this backend.
-fn configuration(issuer: &Idp, backend: &Backend, folder: &Path, store: &str) -> String {
-    let (issuer, provider, url) = (issuer.issuer(), backend.provider.url("/token"), backend.tap.url());
-    let (name, secret) = (backend.name, secret_in(folder));
+/// What an operator would write for these backends, each by its name.
+fn configuration(issuer: &Idp, backends: &[(&str, &Backend)], folder: &Path, store: &str) -> String {
+    let (issuer, secret) = (issuer.issuer(), secret_in(folder));
+    let (mut described, mut upstreams) = (String::new(), String::new());
+    for (name, backend) in backends {
+        let (url, provider, token_url) = (backend.tap.url(), backend.name, backend.provider.url("/token"));
+        described +=
+            &format!("  {name}: {{url: '{url}/mcp', auth: {{upstream_token: {{provider: {provider}}}}}}}\n");
+        upstreams += &format!(
+            "    - name: {provider}\n      oauth2: {{token_url: '{token_url}', client_id: gateway, \
+             client_secret: '{secret}', client_authentication: post}}\n"
+        );
+    }
     format!(
-        "
-listen: 127.0.0.1:0
-identity: {{issuers: [{{issuer: '{issuer}'}}]}}
-backends:
-  notes:
-    url: {url}/mcp
-    auth: {{upstream_token: {{provider: {name}}}}}
-authorization_server:
-  upstreams:
-    - name: {name}
-      oauth2:
-        token_url: {provider}
-        client_id: gateway
-        client_secret: {secret}
-        client_authentication: post
-store: {store}
-"
+        "listen: 127.0.0.1:0\nidentity: {{issuers: [{{issuer: '{issuer}'}}]}}\nstore: {store}\n\
+         backends:\n{described}authorization_server:\n  upstreams:\n{upstreams}"
     )
 }
 
