@@ -112,6 +112,9 @@ async fn results_of_old_backends_are_whole_for_new_clients() {
     let call = json!({"name": "old__test_simple_text", "arguments": {}});
     let called = message(&house.gateway.modern("bob", "tools/call", call).await);
     assert_eq!(called["result"]["resultType"], "complete", "{called}");
+    let missing = json!({"uri": "test://template//data"});
+    let missing = message(&house.gateway.modern("bob", "resources/read", missing).await);
+    assert_eq!(missing["error"]["code"], -32602, "{missing}");
     let listed = message(&house.gateway.modern("bob", "tools/list", json!({})).await);
     assert_eq!(listed["result"]["_meta"]["countersign/backends"]["old"]["status"], "ok", "{listed}");
     assert_eq!(listed["result"]["cacheScope"], "private");

@@ -1,12 +1,10 @@
 //! One endpoint for all backends: every message finds its way, signed as whoever sent it.
 
 use super::{
-    catalog::{Catalogues, Kind},
+    catalog::Catalogues,
     connect::{self, Connect, shows_pages},
-    era::{Era, LEGACY, SUPPORTED},
-    error::{Refusal, Refused, answer},
-    fanout::Merged,
-    forward::Asked,
+    era::{Era, LEGACY},
+    error::{Refusal, Refused, answer, empty},
     hello::Hellos,
     message::Message,
     names::{SESSION, only},
@@ -14,10 +12,8 @@ use super::{
     parked::Parked,
     peer::{Caller, Peer},
     pool::{Authority, Pool},
-    route::Destination,
     session::{Greeting, Session, Sessions, passing_key},
-    talk::{Hub, Speech, Talk, Way},
-    wire::Edits,
+    talk::{Hub, Speech, Talk},
 };
 use crate::{
     config::endpoint::{Endpoint, Prefix},
@@ -34,7 +30,6 @@ use countersign::{
     clock::{Clock, SystemClock},
     proof::Authenticated,
 };
-use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// How large a message from a client may be.
@@ -198,147 +193,6 @@ impl Relay {
     }
 }
 
-impl Talk<'_> {
-    /// What a message comes to.
-    async fn answer(&self, message: &Message<'_>, body: &Bytes) -> Result<Response<Body>, Refused> {
-        let Some(id) = message.id else {
-            if let Speech::Legacy(session) = &self.speech {
-                Box::pin(self.tell(session, message, body)).await?;
-            }
-            return Ok(empty(StatusCode::ACCEPTED));
-        };
-        let method = message.method.as_deref().unwrap_or_default();
-        match self.destination(message).await? {
-            Destination::One(target) => {
-                Box::pin(self.forward(Asked {
-                    message,
-                    body,
-                    id,
-                    target,
-                    tool: None,
-                    params: HeaderMap::new(),
-                }))
-                .await
-            }
-            Destination::List(kind) if message.params.cursor.is_none() => {
-                Ok(answer(id, &self.as_result(kind, Box::pin(self.list_all(kind)).await?)))
-            }
-            Destination::List(_) => {
-                Err(Refusal::invalid_params("there is no such page").with_status(StatusCode::OK).into())
-            }
-            Destination::Here => Ok(answer(id, "{}")),
-            Destination::All => match (method, &self.speech) {
-                ("logging/setLevel", Speech::Legacy(session)) => {
-                    Box::pin(self.set_level(session, message)).await.map(|()| answer(id, "{}"))
-                }
-                ("server/discover", Speech::Modern { .. }) => {
-                    let said = self.hub.each(|peer| self.hello_of(peer)).await.map_err(Refused::Token)?;
-                    Ok(answer(id, &Hellos::of(said)?.into_discover(&SUPPORTED)))
-                }
-                ("subscriptions/listen", Speech::Modern { .. }) => {
-                    Box::pin(self.subscribe(message, id)).await
-                }
-                _ => Err(self.unknown(method)),
-            },
-            Destination::Nowhere => Err(self.unknown(method)),
-        }
-    }
-
-    fn unknown(&self, method: &str) -> Refused {
-        let refusal = Refusal::unknown_method(method);
-        if self.speech.is_modern() { refusal.into() } else { refusal.with_status(StatusCode::OK).into() }
-    }
-
-    fn as_result(&self, kind: Kind, merged: Merged) -> String {
-        let Merged { items, ttl, status } = merged;
-        let field = kind.field();
-        let meta = status.into_value();
-        if self.speech.is_modern() {
-            format!(
-                r#"{{"{field}":{items},"resultType":"complete","ttlMs":{ttl},"cacheScope":"private","_meta":{meta}}}"#
-            )
-        } else {
-            format!(r#"{{"{field}":{items},"_meta":{meta}}}"#)
-        }
-    }
-
-    /// What a client of a session tells without asking: answers, cancellations, news.
-    async fn tell(&self, session: &Session, message: &Message<'_>, body: &Bytes) -> Result<(), Refused> {
-        if let Some(id) = message.answers {
-            return self.answer_back(session, id, body).await;
-        }
-        match (message.method.as_deref(), message.params.request_id) {
-            // Backends were told when their sessions were opened.
-            (Some("notifications/initialized"), _) => Ok(()),
-            (Some("notifications/cancelled"), Some(request)) => {
-                let Some((fresh, place)) = session.flights.of_client(request.get()) else { return Ok(()) };
-                let mut edits = Edits::of(body);
-                edits.replace(request.get(), fresh.to_string());
-                session.post(self.hub.peer(place)?, self.caller, None, edits.done()).await.map(|_| ())
-            }
-            _ => {
-                let mut first = Ok(());
-                for (place, _) in session.lines.are_open().await {
-                    let told = session.post(self.hub.peer(place)?, self.caller, None, body.clone()).await;
-                    first = first.and(told.map(|_| ()));
-                }
-                first
-            }
-        }
-    }
-
-    /// The answer to a question of a backend's, whose name is in the id that the client was told.
-    async fn answer_back(&self, session: &Session, id: &RawValue, body: &Bytes) -> Result<(), Refused> {
-        let nobody = || Refusal::invalid_request("nobody has asked what this answers");
-        let told: String = serde_json::from_str(id.get()).map_err(|_| nobody())?;
-        let (name, theirs) = told.split_once(':').ok_or_else(nobody)?;
-        if name.is_empty() {
-            return session.questions.answer(theirs, body.clone()).ok_or_else(|| nobody().into());
-        }
-        let theirs: &RawValue = serde_json::from_str(theirs).map_err(|_| nobody())?;
-        let peer = self.hub.peers.iter().find(|peer| peer.name() == name).ok_or_else(nobody)?;
-        let mut edits = Edits::of(body);
-        edits.replace(id.get(), theirs.get());
-        session.post(peer, self.caller, None, edits.done()).await.map(|_| ())
-    }
-
-    async fn set_level(&self, session: &Session, message: &Message<'_>) -> Result<(), Refused> {
-        let level = message.params.level.map(RawValue::get).unwrap_or("null");
-        session.lines.want_level(level);
-        let members = format!("\"level\":{level}");
-        let members = &members;
-        let said = self
-            .hub
-            .each(|peer| async move {
-                match self.way(peer).await? {
-                    Way::Line(_) => self.ask(peer, "logging/setLevel", members).await.map(|_| ()),
-                    // It is told with every request.
-                    Way::Stateless => Ok(()),
-                }
-            })
-            .await
-            .map_err(Refused::Token)?;
-        // One that logs nothing needs no level.
-        let refused = said.into_iter().map(|(_, said)| said);
-        refused.reduce(|one, other| one.or(other)).unwrap_or(Ok(()))
-    }
-
-    /// What a backend says of itself.
-    async fn hello_of(&self, peer: &Peer) -> Result<Bytes, Refused> {
-        match self.way(peer).await? {
-            Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
-            Way::Stateless => match self.ask(peer, "server/discover", "").await {
-                Ok(hello) => Ok(hello),
-                // It has turned out to need a session meanwhile.
-                Err(refused) => match self.way(peer).await? {
-                    Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
-                    Way::Stateless => Err(refused),
-                },
-            },
-        }
-    }
-}
-
 fn greeting_of(message: &Message<'_>) -> Result<Greeting, Refusal> {
     let params = &message.params;
     let asked = params.protocol_version.and_then(|version| serde_json::from_str::<&str>(version.get()).ok());
@@ -393,12 +247,6 @@ fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type has to be application/json"))
-}
-
-fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
 }
 
 fn not_allowed() -> Response<Body> {

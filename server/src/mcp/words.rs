@@ -96,6 +96,9 @@ impl Words {
                 if let Some(result) = heard.result.filter(|_| self.client_is_modern && self.on_line) {
                     edits.add_members(result.get(), AS_MODERN);
                 }
+                if let Some(code) = heard.error.and_then(|error| self.code(error)) {
+                    edits.replace(code.0.get(), code.1);
+                }
                 if let (Some(result), Named::As(named)) = (heard.result, &self.named)
                     && !named.is_empty()
                 {
@@ -165,6 +168,18 @@ impl Words {
         if let Some(flight) = self.flights.find(id.get()) {
             edits.replace(id.get(), flight.id);
         }
+    }
+
+    /// The code of an error, and what it is in the client's era: a resource that is not there has one of its own in the
+    /// versions with sessions.
+    fn code<'e>(&self, error: &'e RawValue) -> Option<(&'e RawValue, &'static str)> {
+        #[derive(Deserialize)]
+        struct Coded<'a> {
+            #[serde(borrow)]
+            code: &'a RawValue,
+        }
+        let Coded { code } = serde_json::from_str(error.get()).ok()?;
+        (self.client_is_modern && self.on_line && code.get() == "-32002").then_some((code, "-32602"))
     }
 
     /// What the client calls a resource, where that is something else.
