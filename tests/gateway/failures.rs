@@ -86,8 +86,8 @@ async fn a_notification_that_is_lost_fails_in_http() {
     let gateway = Gateway::start().await;
     let (session, _) = gateway.initialize("bob").await;
     gateway.world.mcp.faults().add(PATH, Fault::Status(500), Some(1));
-    let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-    let answer = gateway.in_session("bob", &session, Method::POST, ready).await;
+    let news = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
+    let answer = gateway.in_session("bob", &session, Method::POST, news).await;
     assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
     assert_eq!(message(&answer)["error"]["data"]["backend"], "warehouse");
 }

@@ -1,5 +1,6 @@
 //! `countersign serve` before the doubles, and a client that says exactly what it is told to say.
 
+use crate::kept::Kept;
 use axum::Router;
 use bytes::Bytes;
 use countersign_fixtures::{
@@ -26,11 +27,12 @@ pub(crate) const LEGACY: &str = "2025-11-25";
 pub(crate) struct Gateway {
     pub(crate) world: World,
     pub(crate) endpoint: String,
-    _process: Counterpart,
+    process: Counterpart,
     /// Another backend than the world's, where there is one.
     pub(crate) backend: Option<OracleServer>,
     http: Plain,
-    _config: NamedTempFile,
+    tokens: Kept,
+    config: NamedTempFile,
 }
 
 impl Gateway {
@@ -52,6 +54,18 @@ impl Gateway {
         Self::serving(world, Some(backend), |text| text.replace(&warehouse, &here)).await
     }
 
+    /// Another process with the same configuration, instead of the one that ran.
+    pub(crate) async fn restart(&mut self) {
+        self.process = Counterpart::start(countersign().arg("serve").arg("-c").arg(self.config.path()));
+        self.endpoint = self.process.wait_for("listening on ").await;
+        self.world.trust_tokens_for(&[&self.endpoint]);
+    }
+
+    /// Beside the warehouse, which wants signatures, these backends (name and address), which want nothing.
+    pub(crate) async fn with_backends(backends: &[(&str, String)]) -> Self {
+        Self::with(|text| text + &unsigned(backends)).await
+    }
+
     async fn serving(
         world: World,
         backend: Option<OracleServer>,
@@ -61,11 +75,20 @@ impl Gateway {
         let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(config.path()));
         let endpoint = process.wait_for("listening on ").await;
         world.trust_tokens_for(&[&endpoint]);
-        Self { world, endpoint, _process: process, backend, http: Plain::default(), _config: config }
+        let backends = backend.iter().chain([&world.mcp]).map(|backend| backend.oracle().clone());
+        Self {
+            tokens: Kept::from(backends),
+            world,
+            endpoint,
+            process,
+            backend,
+            http: Plain::default(),
+            config,
+        }
     }
 
     pub(crate) fn token(&self, who: &str) -> String {
-        self.world.idp.mint(who).audience(&self.endpoint).token()
+        self.tokens.keep(self.world.idp.mint(who).audience(&self.endpoint).token())
     }
 
     /// One request with these headers, besides those that every request of MCP has.
@@ -84,7 +107,7 @@ impl Gateway {
     /// A modern request, which says in its headers what it says in its body.
     pub(crate) async fn modern(&self, who: &str, method: &str, params: Value) -> Answer {
         let authorization = format!("Bearer {}", self.token(who));
-        let name = params["name"].as_str().unwrap_or_default().to_owned();
+        let name = params["name"].as_str().or(params["uri"].as_str()).unwrap_or_default().to_owned();
         let body = modern_body(method, params);
         let mut headers = vec![
             ("authorization", authorization.as_str()),
@@ -193,6 +216,16 @@ backends:
           fallback: {USER}
 "
     )
+}
+
+/// Backends that want no signature, as they follow in a configuration.
+pub(crate) fn unsigned(backends: &[(&str, String)]) -> String {
+    backends.iter().map(|(name, url)| format!("  {name}:\n    url: {url}\n    auth: none\n")).collect()
+}
+
+/// Where a server speaks MCP.
+pub(crate) fn mcp_at(server: &countersign_fixtures::http::Server) -> String {
+    format!("{}{PATH}", server.url())
 }
 
 /// Runs a command to its end: exit code, standard output, standard error.

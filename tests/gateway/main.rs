@@ -7,14 +7,21 @@
     reason = "whatever is missing here fails the test, as it should"
 )]
 
+mod arms;
+mod auth_kinds;
+mod bridges;
 mod conformance;
 mod demo;
 mod door;
 mod failures;
 mod gateway;
+mod kept;
 mod peers;
 mod relay;
 mod sessions;
+mod several;
+mod several_live;
 #[path = "../conformance/suite.rs"]
 mod suite;
 mod validate;
+mod views;

@@ -1,9 +1,12 @@
 //! The official Python client through `serve`. It belongs to the suite `peers`, which prepares it.
 
+mod exchange;
+
 use crate::gateway::{Gateway, LEGACY, MODERN};
 use countersign_fixtures::world::{ADMIN, USER};
-use countersign_tests::mcp::Python;
+use countersign_tests::{mcp::Python, peers, process::Counterpart};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 #[tokio::test]
 async fn python_lists_and_calls_signed_tools_in_both_eras() {
@@ -48,4 +51,86 @@ async fn python_without_a_good_token_is_turned_away() {
     let failed = python.wait_for("failed:").await;
     assert_eq!(failed["http"][0], 401, "{failed}");
     assert!(gateway.world.mcp.oracle().seen().is_empty());
+}
+
+/// Servers that nobody here wrote: npm's everything server, which knows sessions only; one of the TypeScript SDK, which
+/// knows none; one of the Python SDK, which knows both.
+struct Strangers {
+    backends: [(&'static str, String); 3],
+    _processes: [Counterpart; 3],
+}
+
+impl Strangers {
+    async fn start() -> Self {
+        let everything =
+            peers::npm().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let mut npm = Command::new(peers::node());
+        // It says that it listens where nobody reads it from a pipe: to its standard error, which goes there.
+        npm.arg("-e").arg(ON_STANDARD_OUTPUT).arg(everything).arg("streamableHttp");
+        npm.env_clear().env("PORT", port.to_string());
+        let mut npm = Counterpart::start(&mut npm);
+        let mut typescript = Command::new(peers::node());
+        typescript.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/npm/mcp-server.mjs"));
+        let mut typescript = Counterpart::start(typescript.env_clear().env("COUNTERSIGN_NPM", peers::npm()));
+        let mut python = Command::new(peers::python("mcp"));
+        python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/mcp_server.py"));
+        let mut python = Counterpart::start(python.env_clear());
+        npm.wait_for("listening on port").await;
+        let backends = [
+            ("npm", format!("http://127.0.0.1:{port}/mcp")),
+            ("typescript", typescript.wait_for("listening: ").await),
+            ("python", python.wait_for("listening: ").await),
+        ];
+        Self { backends, _processes: [npm, typescript, python] }
+    }
+}
+
+/// Runs a program of Node.js whose words to standard error come on standard output.
+const ON_STANDARD_OUTPUT: &str =
+    "console.error = console.log; import(require('node:url').pathToFileURL(process.argv[1]).href);";
+
+#[tokio::test]
+async fn python_uses_strangers_of_every_era_at_once() {
+    let strangers = Strangers::start().await;
+    for (mode, version) in [("legacy", LEGACY), ("auto", MODERN)] {
+        let gateway = Gateway::with_backends(&strangers.backends).await;
+        let steps = [
+            json!({"do": "list"}),
+            json!({"do": "call", "name": "warehouse__whoami"}),
+            json!({"do": "call", "name": "npm__echo", "arguments": {"message": "hello"}}),
+            json!({"do": "call", "name": "typescript__add", "arguments": {"a": 2, "b": 3}}),
+            json!({"do": "call", "name": "python__count", "arguments": {"text": "seven"}}),
+            json!({"do": "call", "name": "python__work", "arguments": {"steps": 3}}),
+            json!({"do": "resources"}),
+            json!({"do": "read", "uri": "typescript://motto"}),
+            json!({"do": "read", "uri": "python://items/7"}),
+            json!({"do": "prompts"}),
+            json!({"do": "prompt", "name": "typescript__greet", "arguments": {}}),
+            json!({"do": "prompt", "name": "python__summarise", "arguments": {"text": "all of it"}}),
+        ];
+        let client = Python::new(&gateway.endpoint, mode).with_token(&gateway.token("alice"));
+        let mut python = client.start(&steps);
+        assert_eq!(python.wait_for("connected:").await["version"], version, "{mode}");
+        let [listed, me, echo, sum, count, worked, resources, motto, item, prompts, greet, less]: [Value;
+            12] = python.answers().await;
+        let tools: Vec<_> =
+            listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect();
+        for tool in ["warehouse__whoami", "npm__echo", "typescript__add", "python__count"] {
+            assert!(tools.contains(&tool.into()), "{mode}: {listed}");
+        }
+        assert_eq!(me["structuredContent"]["role"], ADMIN, "{mode}: {me}");
+        let said = |answer: &Value| answer["content"][0]["text"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(said(&echo), "Echo: hello", "{mode}: {echo}");
+        assert_eq!(said(&sum), "5", "{mode}: {sum}");
+        assert_eq!(said(&count), "5", "{mode}: {count}");
+        assert_eq!(said(&worked), "done", "{mode}: {worked}");
+        assert!(resources["resources"].as_array().unwrap().len() > 3, "{mode}: {resources}");
+        assert_eq!(motto["contents"][0]["text"], "Types first.", "{mode}: {motto}");
+        assert_eq!(item["contents"][0]["text"], "The item 7.", "{mode}: {item}");
+        assert!(prompts["prompts"].as_array().unwrap().len() >= 4, "{mode}: {prompts}");
+        for (prompt, start) in [(&greet, "Say hello."), (&less, "Summarise: all of it")] {
+            assert_eq!(prompt["messages"][0]["content"]["text"], start, "{mode}: {prompt}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The npm package oidc-provider exchanges tokens (RFC 8693), and what it issues is judged by a service of its own.
 #![allow(clippy::unwrap_used, reason = "what a suite prepares is right, or the suite has failed")]
 
-use crate::oidc_provider::{OPAQUE, OURS, Provider, service, text};
+use crate::oidc_provider::{OPAQUE, OURS, service};
 use axum::{
     Router,
     body::Body,
@@ -19,7 +19,10 @@ use countersign::{
     transmit::Transmit,
 };
 use countersign_fixtures::http::Server;
-use countersign_tests::client::{Answer, Plain};
+use countersign_tests::{
+    client::{Answer, Plain},
+    oidc_provider::{Provider, text},
+};
 use http::{Request, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;

@@ -1,14 +1,11 @@
 //! The npm package oidc-provider issues tokens; the layer judges them.
 #![allow(
-    clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "what a suite prepares is right, or the suite has failed"
 )]
 
 use axum::{Json, Router, routing::get};
-use bytes::Bytes;
 use countersign::{
     ServiceBuilderExt,
     identity::{Introspection, Issuer, Verifier},
@@ -16,26 +13,16 @@ use countersign::{
 };
 use countersign_fixtures::http::Server;
 use countersign_tests::{
-    client::{Answer, Plain, encode},
-    peers,
-    process::Counterpart,
+    client::Plain,
+    oidc_provider::{Provider, text},
 };
-use http::{Method, Request, StatusCode, header};
-use http_body_util::Full;
+use http::StatusCode;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use tokio::process::Command;
 use tower::ServiceBuilder;
-use url::Url;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/npm/oidc-provider.mjs");
 pub(crate) const OURS: &str = "https://api.example";
 const RSA: &str = "https://rsa.example";
 pub(crate) const OPAQUE: &str = "https://opaque.example";
-const BACK: &str = "http://127.0.0.1:4711/callback";
-// RFC 7636, appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 #[tokio::test]
 async fn its_tokens_for_us_are_accepted_and_no_others() {
@@ -109,138 +96,4 @@ pub(crate) async fn service(issuer: Issuer) -> Server {
 
 async fn whoami(caller: Identity) -> Json<Value> {
     Json(json!({"issuer": caller.issuer(), "subject": caller.subject(), "scopes": caller.scopes()}))
-}
-
-/// The running provider, and what its discovery document says.
-pub(crate) struct Provider {
-    pub(crate) issuer: String,
-    metadata: Value,
-    _process: Counterpart,
-}
-
-impl Provider {
-    pub(crate) async fn start() -> Self {
-        let mut command = Command::new(peers::node());
-        command.arg(SCRIPT).env("COUNTERSIGN_NPM", peers::npm());
-        let mut process = Counterpart::start(&mut command);
-        let issuer = process.wait_for("issuer:").await;
-        let url = format!("{issuer}/.well-known/openid-configuration");
-        Self { metadata: Plain::default().fetch(&url).await.json(), issuer, _process: process }
-    }
-
-    pub(crate) fn endpoint(&self, name: &str) -> &str {
-        text(&self.metadata, name)
-    }
-
-    /// Code with PKCE, through the provider's own pages.
-    pub(crate) async fn sign_in(&self, name: &str, resource: &str) -> Value {
-        let query = encode(&[
-            ("response_type", "code"),
-            ("client_id", "app"),
-            ("redirect_uri", BACK),
-            ("scope", "openid offline_access mcp read"),
-            ("prompt", "consent"),
-            ("resource", resource),
-            ("code_challenge", CHALLENGE),
-            ("code_challenge_method", "S256"),
-        ]);
-        let first = format!("{}?{query}", self.endpoint("authorization_endpoint"));
-        let back = Person::called(name).walk_through(&first).await;
-        let code = back
-            .query_pairs()
-            .find_map(|(name, value)| (name == "code").then(|| value.into_owned()))
-            .unwrap_or_else(|| panic!("no code: {back}"));
-        self.token(&[
-            ("grant_type", "authorization_code"),
-            ("client_id", "app"),
-            ("code", &code),
-            ("redirect_uri", BACK),
-            ("code_verifier", VERIFIER),
-            ("resource", resource),
-        ])
-        .await
-    }
-
-    async fn refresh(&self, tokens: &Value, resource: &str) -> Value {
-        self.token(&[
-            ("grant_type", "refresh_token"),
-            ("client_id", "app"),
-            ("refresh_token", text(tokens, "refresh_token")),
-            ("resource", resource),
-        ])
-        .await
-    }
-
-    async fn token(&self, form: &[(&str, &str)]) -> Value {
-        let answer = Plain::default().post_form(self.endpoint("token_endpoint"), form).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
-        answer.json()
-    }
-}
-
-/// Somebody with a browser that keeps cookies, who signs in and agrees to everything.
-struct Person {
-    name: String,
-    http: Plain,
-    cookies: BTreeMap<String, String>,
-}
-
-impl Person {
-    fn called(name: &str) -> Self {
-        Self { name: name.to_owned(), http: Plain::default(), cookies: BTreeMap::new() }
-    }
-
-    /// Follows redirects and fills in forms until a redirect leads back to the client.
-    async fn walk_through(mut self, first: &str) -> Url {
-        let mut here = Url::parse(first).unwrap();
-        let mut answer = self.visit(Method::GET, &here, String::new()).await;
-        for _ in 0..10 {
-            if answer.status.is_redirection() {
-                here = here.join(answer.header("location")).unwrap();
-                if here.as_str().starts_with(BACK) {
-                    return here;
-                }
-                answer = self.visit(Method::GET, &here, String::new()).await;
-            } else {
-                let page = answer.text();
-                let action = between(&page, "action=\"", "\"");
-                let prompt = between(&page, "name=\"prompt\" value=\"", "\"");
-                here = here.join(action).unwrap();
-                let form = encode(&[("prompt", prompt), ("login", &self.name), ("password", "any")]);
-                answer = self.visit(Method::POST, &here, form).await;
-            }
-        }
-        panic!("no end of pages: {here}");
-    }
-
-    async fn visit(&mut self, method: Method, url: &Url, form: String) -> Answer {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = Request::builder()
-            .method(method)
-            .uri(url.as_str())
-            .header(header::COOKIE, cookies.join("; "))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(Bytes::from(form)))
-            .unwrap();
-        let answer = self.http.send(request).await.unwrap();
-        for cookie in answer.headers.get_all(header::SET_COOKIE) {
-            let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
-            match rest.split(';').next().unwrap_or_default() {
-                "" => self.cookies.remove(name),
-                value => self.cookies.insert(name.to_owned(), value.to_owned()),
-            };
-        }
-        answer
-    }
-}
-
-fn between<'p>(page: &'p str, before: &str, after: &str) -> &'p str {
-    page.split_once(before)
-        .and_then(|(_, rest)| rest.split_once(after))
-        .map(|(found, _)| found)
-        .unwrap_or_else(|| panic!("no {before:?} in {page}"))
-}
-
-pub(crate) fn text<'j>(json: &'j Value, member: &str) -> &'j str {
-    json[member].as_str().unwrap_or_else(|| panic!("no {member} in {json}"))
 }

@@ -2,8 +2,9 @@ use super::Failure;
 use crate::{
     config::resolved,
     http::{ENDPOINT, router},
-    mcp::Relay,
-    upstream,
+    mcp::{Connect, Relay},
+    store::{self, Connections, Store},
+    upstream::{self, Tokens},
 };
 use axum::{Router, http::Uri};
 use countersign::identity::Verifier;
@@ -20,12 +21,22 @@ pub(super) struct Gateway {
     listen: SocketAddr,
     public_url: Uri,
     app: Router,
+    backends: Vec<upstream::Backend>,
 }
 
 impl Gateway {
-    /// Takes the port, which the address that callers use may follow from, and puts everything together.
-    pub(super) async fn bind(config: resolved::Gateway) -> Result<Self, Failure> {
-        let resolved::Gateway { listen, public_url, issuers, backend } = config;
+    /// Opens the store, takes the port, which the address that callers use may follow from, and puts everything together.
+    pub(super) async fn bind(mut config: resolved::Gateway) -> Result<Self, Failure> {
+        let store = match config.store.take() {
+            Some(settings) => Some(Store::described(settings).await.map_err(|error| cannot_keep(&error))?),
+            None => None,
+        };
+        Self::over(config, store).await
+    }
+
+    /// The same over a store that is open.
+    pub(super) async fn over(config: resolved::Gateway, store: Option<Store>) -> Result<Self, Failure> {
+        let resolved::Gateway { listen, public_url, issuers, backends, endpoint, providers, .. } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(cannot_listen)?;
@@ -41,13 +52,18 @@ impl Gateway {
             .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer.expecting(&resource)))
             .build()
             .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
-        let backend = upstream::backend(backend).map_err(|error| {
+        let tokens = store
+            .zip(providers)
+            .map(|(store, providers)| Tokens::new(Connections::new(store), providers.refresh()));
+        let backends = backends.into_iter().map(|backend| upstream::backend(backend, tokens.as_ref()));
+        let backends = backends.collect::<Result<Vec<_>, _>>().map_err(|error| {
             let remedy = "look at the certificates that this machine trusts";
-            Failure::usage(format!("no client can be made: {error}"), "the backend", remedy)
+            Failure::usage(format!("no client can be made: {error}"), "the backends", remedy)
         })?;
-        let relay = Relay::new(backend).map_err(|error| Failure::fault(error, "this system's randomness"))?;
+        let relay = Relay::new(backends.clone(), endpoint, Connect::at(&public_url))
+            .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
         let app = router(&public_url, &names, verifier, relay);
-        Ok(Self { listener, listen, public_url, app })
+        Ok(Self { listener, listen, public_url, app, backends })
     }
 
     /// Where clients speak MCP.
@@ -72,6 +88,7 @@ impl Gateway {
         tokio::select! {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
+            () = upstream::watch(&self.backends) => Ok(()),
         }
     }
 }
@@ -79,4 +96,14 @@ impl Gateway {
 fn cannot_listen(listen: SocketAddr, error: &std::io::Error) -> Failure {
     let remedy = "choose another address; port 0 takes any that is free";
     Failure::usage(format!("cannot listen: {error}"), format!("--listen {listen}"), remedy)
+}
+
+fn cannot_keep(error: &store::Error) -> Failure {
+    let remedy = "look at the store that `store` describes";
+    Failure::usage(format!("the store cannot be used: {}", chain(error)), "store", remedy)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |error| error.source())
+        .fold(error.to_string(), |text, below| format!("{text}: {below}"))
 }

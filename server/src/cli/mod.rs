@@ -1,5 +1,7 @@
 //! What can be asked of the command line.
 
+#[cfg(test)]
+mod accounts;
 #[cfg(feature = "demo")]
 mod demo;
 mod failure;

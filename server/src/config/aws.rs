@@ -1,33 +1,132 @@
 //! What the settings of a backend on AWS mean.
 
-use super::{diagnostic::Findings, raw};
+use super::{
+    diagnostic::Findings,
+    providers::Known,
+    raw::{self, WebIdentity, WhichToken},
+    roles::resolve_roles,
+    service_identity::resolve_service_identity,
+    sessions::{Terms, resolve_session},
+};
 use axum::http::Uri;
 use countersign::{
-    expression::Expression,
-    proof::RoleArn,
-    role::{ClaimFormat, Roles, RolesBuilder, Rule, SessionName},
+    role::Roles,
     sign::SigningTarget,
-    sts::{Session, Sts},
+    sts::{ServiceIdentity, Session, SessionBuilder, Sts, Upstream},
+    tokens::Need,
 };
 use serde_saphyr::{Location, Spanned};
-use std::time::Duration;
 
-/// AWS SigV4, as the caller.
+/// AWS SigV4.
 #[derive(Debug)]
 pub(crate) struct Aws {
     pub(crate) target: SigningTarget,
+    pub(crate) credentials: Credentials,
+}
+
+/// Whose credentials a signature is made with.
+#[derive(Debug)]
+pub(crate) enum Credentials {
+    /// The caller's, in a role, for a token about the caller.
+    WebIdentity { as_caller: Box<AsCaller>, needs: Vec<Need> },
+    /// The caller's, in a role that this server assumes in the caller's name; and who this server is.
+    Brokered { as_caller: Box<AsCaller>, needs: Vec<Need>, identity: ServiceIdentity },
+    /// This server's own, whoever calls.
+    Service(ServiceIdentity),
+}
+
+/// How callers come by roles. What has to be looked up for that are the `needs` beside it.
+#[derive(Debug)]
+pub(crate) struct AsCaller {
     pub(crate) roles: Roles,
     pub(crate) sts: Sts,
     pub(crate) session: Session,
 }
 
-pub(super) fn resolve_aws(raw: Spanned<raw::Aws>, url: Option<&Uri>, findings: &mut Findings) -> Option<Aws> {
-    let Spanned { value: raw, referenced, .. } = raw;
-    let target = resolve_target(raw.service.as_ref(), raw.region.as_ref(), url, referenced, findings);
-    let roles = resolve_roles(raw.roles, raw.session_name, findings);
-    let sts = resolve_sts(&raw.sts, target.as_ref(), referenced, findings);
-    let session = resolve_session(&raw.sts, findings);
-    Some(Aws { target: target?, roles: roles?, sts: sts?, session: session? })
+pub(super) fn resolve_aws(
+    raw: Spanned<raw::Aws>,
+    url: Option<&Uri>,
+    known: &Known,
+    findings: &mut Findings,
+) -> Option<Aws> {
+    let Spanned { value: raw, referenced: place, .. } = raw;
+    let target = resolve_target(raw.service.as_ref(), raw.region.as_ref(), url, place, findings);
+    let sts = resolve_sts(&raw.sts, target.as_ref(), place, findings);
+    let (source, source_place) = match raw.credentials {
+        Some(Spanned { value, referenced, .. }) => (Some(value), referenced),
+        None => (None, place),
+    };
+    if source.is_none() && known.has_authorization_server() {
+        let remedy = "add `credentials: { web_identity: caller }`, or another choice";
+        findings.error(place, "nothing says whose token STS is shown", remedy);
+    }
+    let by_token = !matches!(source, Some(raw::Credentials::Brokered | raw::Credentials::Service));
+    let identity = match raw.service_identity {
+        Some(Spanned { referenced, .. }) if by_token => {
+            let what = "this server's own identity signs nothing here and assumes no role";
+            findings.error(referenced, what, "remove it, or write `credentials: brokered` or `service`");
+            None
+        }
+        None if by_token => None,
+        raw => resolve_service_identity(raw, sts.as_ref(), findings),
+    };
+    let terms = Terms {
+        duration: raw.sts.duration_seconds,
+        external_id: raw.external_id,
+        source_identity: raw.source_identity,
+        tags: raw.tags,
+        by_token,
+    };
+    if let Some(raw::Credentials::Service) = source {
+        terms.refuse_all(findings);
+        let about_callers =
+            [raw.roles.map(|roles| roles.referenced), raw.session_name.map(|name| name.referenced)];
+        for place in about_callers.into_iter().flatten() {
+            let what = "callers have no roles here, as this server signs for all of them";
+            findings.error(place, what, "remove it, or choose other `credentials`");
+        }
+        return Some(Aws { target: target?, credentials: Credentials::Service(identity?) });
+    }
+    let Some(rules) = raw.roles else {
+        findings.error(
+            place,
+            "nothing says who becomes which role",
+            "add `roles:` with `rules` or a `fallback`",
+        );
+        return None;
+    };
+    let mut needs = Vec::new();
+    let begun = match (source, &identity) {
+        (Some(raw::Credentials::Brokered), Some(identity)) => Some(Session::brokered(identity.clone())),
+        (Some(raw::Credentials::Brokered), None) => None,
+        (Some(raw::Credentials::WebIdentity(WebIdentity::Upstream(of))), _) => {
+            by_upstream(&of, known, &mut needs, findings)
+        }
+        _ => Some(Session::caller()),
+    };
+    let roles = resolve_roles(rules, raw.session_name, known, &mut needs, findings);
+    let session = resolve_session(begun?, terms, source_place, known, &mut needs, findings);
+    let as_caller = Box::new(AsCaller { roles: roles?, sts: sts?, session: session? });
+    let credentials = match identity {
+        Some(identity) => Credentials::Brokered { as_caller, needs, identity },
+        None => Credentials::WebIdentity { as_caller, needs },
+    };
+    Some(Aws { target: target?, credentials })
+}
+
+fn by_upstream(
+    of: &raw::OfProvider,
+    known: &Known,
+    needs: &mut Vec<Need>,
+    findings: &mut Findings,
+) -> Option<SessionBuilder> {
+    let provider = known.provider(&of.provider, findings)?;
+    let (need, which) = match of.token.as_ref().map(|token| token.value) {
+        Some(WhichToken::Access) => (Need::access_token(provider.clone()), Upstream::AccessToken),
+        Some(WhichToken::Id) | None => (Need::id_token(provider.clone()), Upstream::IdToken),
+    };
+    needs.push(need);
+    Some(Session::upstream(provider, which))
 }
 
 /// STS where the backend is, unless it is named.
@@ -54,14 +153,6 @@ fn resolve_sts(
             );
         })
         .ok()
-}
-
-fn resolve_session(raw: &raw::Sts, findings: &mut Findings) -> Option<Session> {
-    let Some(Spanned { value: seconds, referenced, .. }) = raw.duration_seconds else {
-        return Some(Session::default());
-    };
-    let built = Session::caller().with_duration(Duration::from_secs(seconds.into())).build();
-    built.map_err(|error| findings.error(referenced, error.to_string(), "3600 is what most roles allow")).ok()
 }
 
 /// What is named wins; the rest is what the backend's host says, if it says anything.
@@ -94,104 +185,4 @@ fn resolve_target(
             None
         }
     }
-}
-
-fn resolve_roles(
-    raw: Spanned<raw::Roles>,
-    session_name: Option<Spanned<String>>,
-    findings: &mut Findings,
-) -> Option<Roles> {
-    let Spanned { value: raw, referenced, .. } = raw;
-    let count = raw.rules.len();
-    let rules: Vec<Rule> = raw.rules.into_iter().filter_map(|rule| resolve_rule(rule, findings)).collect();
-    let complete = rules.len() == count;
-    let fallback = raw.fallback.map(|arn| resolve_arn(&arn, findings));
-    let name = session_name.map(|template| resolve_session_name(&template, findings));
-    let mut builder = rules.into_iter().fold(Roles::builder(), RolesBuilder::rule);
-    if let Some(claim) = raw.role_claim {
-        builder = builder.with_role_claim(claim.value);
-    }
-    if let Some(raw::RoleClaimFormat::SpaceSeparated) = raw.role_claim_format {
-        builder = builder.with_role_claim_format(ClaimFormat::SpaceSeparated);
-    }
-    if raw.actor_ceiling {
-        builder = builder.with_actor_ceiling();
-    }
-    if let Some(fallback) = fallback {
-        builder = builder.with_fallback(fallback?);
-    }
-    if let Some(name) = name {
-        builder = builder.with_session_name(name?);
-    }
-    if !complete {
-        return None;
-    }
-    match builder.build() {
-        Ok(roles) => {
-            for warning in roles.warnings() {
-                findings.warn(
-                    referenced,
-                    warning.to_string(),
-                    "see docs/roles.md if that is not what you meant",
-                );
-            }
-            Some(roles)
-        }
-        Err(error) => {
-            for problem in error.problems() {
-                findings.error(referenced, problem, "see docs/roles.md for rules that work");
-            }
-            None
-        }
-    }
-}
-
-fn resolve_rule(raw: Spanned<raw::Rule>, findings: &mut Findings) -> Option<Rule> {
-    let Spanned { value: raw, referenced, .. } = raw;
-    let role = resolve_arn(&raw.role, findings);
-    let rule = match (raw.when, raw.claim) {
-        (Some(when), None) => {
-            let compiled = Expression::compile(&when.value);
-            let condition = compiled.map_err(|error| {
-                findings.error(
-                    when.referenced,
-                    error.to_string(),
-                    "correct the expression; docs/roles.md has examples",
-                );
-            });
-            Rule::when(condition.ok()?, role?)
-        }
-        (None, Some(claim)) => Rule::claim(claim.value, role?),
-        (Some(_), Some(_)) => {
-            findings.error(
-                referenced,
-                "this rule has both `when` and `claim`",
-                "keep one, or make two rules",
-            );
-            return None;
-        }
-        (None, None) => {
-            let remedy =
-                "add `when: EXPRESSION` or `claim: VALUE`; a role for everybody else is the `fallback`";
-            findings.error(referenced, "this rule has no condition", remedy);
-            return None;
-        }
-    };
-    let rule = raw.priority.into_iter().fold(rule, Rule::with_priority);
-    Some(match raw.on_error {
-        raw::OnError::Deny => rule,
-        raw::OnError::Skip => rule.skip_on_error(),
-    })
-}
-
-fn resolve_arn(arn: &Spanned<String>, findings: &mut Findings) -> Option<RoleArn> {
-    let parsed = arn.value.parse::<RoleArn>();
-    let remedy = "write it as in arn:aws:iam::123456789012:role/Name";
-    parsed.map_err(|error| findings.error(arn.referenced, error.to_string(), remedy)).ok()
-}
-
-fn resolve_session_name(template: &Spanned<String>, findings: &mut Findings) -> Option<SessionName> {
-    let parsed = template.value.parse::<SessionName>();
-    let remedy = "write it as in '{claims.email}' or 'mcp-{sub}'";
-    parsed.map_err(|error| findings.error(template.referenced, error.to_string(), remedy)).ok()
 }

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use serde_saphyr::Location;
-use std::fmt;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// One thing that is wrong or risky.
 #[derive(Clone, Debug, Serialize)]
@@ -66,6 +69,11 @@ impl Place {
 impl Findings {
     pub(crate) fn in_file(file: &str) -> Self {
         Self { file: file.to_owned(), problems: Vec::new() }
+    }
+
+    /// Where a path leads that is written in this file: relative ones begin at its folder.
+    pub(crate) fn beside(&self, path: &str) -> PathBuf {
+        Path::new(&self.file).parent().unwrap_or(Path::new("")).join(path)
     }
 
     /// Something that has to be changed.

@@ -5,9 +5,21 @@
 
 pub(crate) mod aws;
 pub(crate) mod diagnostic;
+pub(crate) mod endpoint;
+pub(crate) mod exchange;
+pub(crate) mod headers;
+mod key;
 mod load;
 mod near;
+pub(crate) mod providers;
 pub(crate) mod raw;
 pub(crate) mod resolved;
+mod roles;
+mod secret;
+mod service_identity;
+mod sessions;
+pub(crate) mod store;
+mod token_endpoint;
+pub(crate) mod tools;
 
 pub(crate) use self::load::{load, parse};

@@ -3,6 +3,11 @@
 //! Unknown keys are errors. Values that are parsed further are kept with their place, for whoever has to be told that
 //! they are wrong.
 
+mod auth;
+mod store;
+
+pub(crate) use self::{auth::*, store::*};
+
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -18,6 +23,53 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<Spanned<String>>,
     pub(crate) identity: Spanned<Identity>,
     pub(crate) backends: Spanned<Named<Backend>>,
+    pub(crate) naming: Option<Naming>,
+    pub(crate) sessions: Option<Sessions>,
+    pub(crate) lists: Option<Lists>,
+    pub(crate) authorization: Option<Authorization>,
+    pub(crate) authorization_server: Option<AuthorizationServer>,
+    pub(crate) store: Option<Spanned<Store>>,
+}
+
+/// How the names of several backends stay apart.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Naming {
+    pub(crate) prefix: Option<Prefix>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Prefix {
+    Backend,
+    None,
+}
+
+/// The sessions of clients that open one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sessions {
+    pub(crate) key: Option<Spanned<String>>,
+    pub(crate) lifetime_seconds: Option<Spanned<u32>>,
+    pub(crate) idle_seconds: Option<Spanned<u32>>,
+}
+
+/// How lists of several backends become one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lists {
+    pub(crate) deadline_seconds: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(crate) partial: Partial,
+}
+
+/// What a list is worth that misses a backend.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Partial {
+    #[default]
+    Report,
+    Fail,
 }
 
 /// Whose word counts.
@@ -43,26 +95,32 @@ pub(crate) struct Issuer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Backend {
     pub(crate) url: Spanned<String>,
-    pub(crate) auth: Auth,
+    pub(crate) auth: Spanned<Auth>,
+    /// Headers of the client's own that go along.
+    #[serde(default)]
+    pub(crate) forward_headers: Vec<Spanned<String>>,
+    pub(crate) tools: Option<Tools>,
+    /// Whether only tools are there that say they change nothing.
+    #[serde(default)]
+    pub(crate) read_only: bool,
 }
 
-/// Who signs for a backend: exactly one kind.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Auth {
-    Aws(Box<Spanned<Aws>>),
-}
-
-/// AWS SigV4, as the caller.
+/// Which tools of a backend there are, by its own names; `*` stands for anything, `/…/` is a regular expression.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Aws {
-    pub(crate) service: Option<Spanned<String>>,
-    pub(crate) region: Option<Spanned<String>>,
-    pub(crate) roles: Spanned<Roles>,
-    pub(crate) session_name: Option<Spanned<String>>,
+pub(crate) struct Tools {
+    pub(crate) allow: Option<Vec<Spanned<String>>>,
     #[serde(default)]
-    pub(crate) sts: Sts,
+    pub(crate) deny: Vec<Spanned<String>>,
+    pub(crate) rename: Option<Named<Spanned<String>>>,
+}
+
+/// Who may do what.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Authorization {
+    /// Expressions, of which one has to be true.
+    pub(crate) rules: Spanned<Vec<Spanned<String>>>,
 }
 
 /// Who becomes which role.

@@ -3,15 +3,23 @@
 use super::{
     aws::{Aws, resolve_aws},
     diagnostic::Findings,
+    endpoint::{Endpoint, resolve_endpoint},
+    exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
+    headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
+    providers::{Known, Providers, resolve_providers},
     raw,
+    store::{Store, resolve_store},
 };
-use axum::http::Uri;
-use countersign::identity;
+use axum::http::{HeaderName, Uri};
+use countersign::{attach::FixedHeaders, identity};
 use serde_saphyr::{Location, Spanned};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
+
+/// How long a backend's name may be.
+const MAX_NAME: usize = 32;
 
 /// A gateway.
 #[derive(Debug)]
@@ -20,7 +28,13 @@ pub(crate) struct Gateway {
     /// What callers call us; `None` where that is wherever we listen.
     pub(crate) public_url: Option<Uri>,
     pub(crate) issuers: Vec<Issuer>,
-    pub(crate) backend: Backend,
+    /// At least one, each with a name of its own.
+    pub(crate) backends: Vec<Backend>,
+    pub(crate) endpoint: Endpoint,
+    /// At which callers have accounts; `None` where none is described.
+    pub(crate) providers: Option<Providers>,
+    /// Where tokens are kept; `None` where nothing has to be.
+    pub(crate) store: Option<Store>,
 }
 
 /// Somebody whose tokens are believed.
@@ -37,12 +51,19 @@ pub(crate) struct Backend {
     pub(crate) name: Arc<str>,
     pub(crate) url: Uri,
     pub(crate) auth: Auth,
+    /// Which of its own headers a client sends along, besides the usual ones.
+    pub(crate) forward: Vec<HeaderName>,
 }
 
-/// Who signs.
+/// Who signs, or what is put onto a request instead.
 #[derive(Debug)]
 pub(crate) enum Auth {
     Aws(Box<Aws>),
+    UpstreamToken(Arc<str>),
+    Exchange(Box<TokenExchange>),
+    Headers(FixedHeaders),
+    Query(SecretUri),
+    None,
 }
 
 impl Issuer {
@@ -60,12 +81,34 @@ impl Issuer {
 
 /// Reads what was written; `None` where `findings` says why.
 pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gateway> {
-    let raw::Config { listen, public_url, identity, backends } = raw;
+    let raw::Config {
+        listen,
+        public_url,
+        identity,
+        backends,
+        naming,
+        sessions,
+        lists,
+        authorization,
+        authorization_server,
+        store,
+    } = raw;
     let listen = resolve_listen(listen, findings);
     let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
     let issuers = resolve_issuers(identity.value.issuers, findings);
-    let backend = resolve_backends(backends, findings);
-    Some(Gateway { listen: listen?.value, public_url: public_url?, issuers: issuers?, backend: backend? })
+    let known = resolve_providers(authorization_server, findings);
+    let endpoint = resolve_endpoint(naming, sessions, lists, authorization, &backends.value, findings);
+    let backends = resolve_backends(backends, &known, findings);
+    let store = resolve_store(store, known.has_authorization_server(), findings);
+    Some(Gateway {
+        listen: listen?.value,
+        public_url: public_url?,
+        issuers: issuers?,
+        backends: backends?,
+        endpoint: endpoint?,
+        providers: known.into_providers()?,
+        store: store?,
+    })
 }
 
 fn resolve_listen(listen: Option<Spanned<String>>, findings: &mut Findings) -> Option<Spanned<SocketAddr>> {
@@ -138,35 +181,85 @@ fn resolve_issuers(raw: Spanned<Vec<raw::Issuer>>, findings: &mut Findings) -> O
     (issuers.len() == count).then_some(issuers)
 }
 
-fn resolve_backends(raw: Spanned<raw::Named<raw::Backend>>, findings: &mut Findings) -> Option<Backend> {
+fn resolve_backends(
+    raw: Spanned<raw::Named<raw::Backend>>,
+    known: &Known,
+    findings: &mut Findings,
+) -> Option<Vec<Backend>> {
     let Spanned { value: raw::Named(backends), referenced, .. } = raw;
-    let mut resolved: Vec<Option<Backend>> =
-        backends.into_iter().map(|(name, backend)| resolve_backend(name, backend, findings)).collect();
-    match resolved.len() {
-        0 => findings.error(referenced, "there is no backend", "name one, with `url:` and `auth:`"),
-        1 => {}
-        _ => {
-            let what = "there are several backends, and this version relays to one";
-            findings.error(referenced, what, "keep one, and run another gateway for each of the others");
-            return None;
-        }
+    if backends.is_empty() {
+        findings.error(referenced, "there is no backend", "name one, with `url:` and `auth:`");
+        return None;
     }
-    resolved.pop()?
+    let mut names: Vec<String> = Vec::new();
+    let mut resolved = Vec::new();
+    for (name, backend) in backends {
+        if names.contains(&name.value) {
+            findings.error(
+                name.referenced,
+                format!("`{}` is named twice", name.value),
+                "rename one of the two",
+            );
+        }
+        names.push(name.value.clone());
+        resolved.push(resolve_backend(name, backend, known, findings));
+    }
+    resolved.into_iter().collect()
 }
 
-fn resolve_backend(name: Spanned<String>, raw: raw::Backend, findings: &mut Findings) -> Option<Backend> {
+fn resolve_backend(
+    name: Spanned<String>,
+    raw: raw::Backend,
+    known: &Known,
+    findings: &mut Findings,
+) -> Option<Backend> {
     let Spanned { value: name, referenced, .. } = name;
     let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-    let named = !name.is_empty() && name.chars().all(fits) && !name.contains("__");
+    // A name stands before `__` in the names of tools, of which the first counts and which may have 64 letters.
+    let named = (1..=MAX_NAME).contains(&name.len())
+        && name.chars().all(fits)
+        && !name.contains("__")
+        && !name.ends_with('_');
     if !named {
         let what = format!("`{name}` cannot be a backend's name");
-        findings.error(referenced, what, "use letters, digits, `-` and single `_`");
+        let remedy = "use up to 32 letters, digits, `-` and single `_`, of which none is the last";
+        findings.error(referenced, what, remedy);
     }
     let url = web_address(&raw.url.value, raw.url.referenced, findings);
-    let raw::Auth::Aws(aws) = raw.auth;
-    let aws = resolve_aws(*aws, url.as_ref(), findings);
-    let (url, aws) = (url?, aws?);
-    named.then(|| Backend { name: name.into(), url, auth: Auth::Aws(Box::new(aws)) })
+    let forward = resolve_forwarding(raw.forward_headers, findings);
+    let forwarded = forward.as_deref().unwrap_or_default();
+    let auth = resolve_auth(raw.auth.value, url.as_ref(), forwarded, known, findings);
+    let (url, auth, forward) = (url?, auth?, forward?);
+    named.then(|| Backend { name: name.into(), url, auth, forward })
+}
+
+fn resolve_auth(
+    raw: raw::Auth,
+    url: Option<&Uri>,
+    forwarded: &[HeaderName],
+    known: &Known,
+    findings: &mut Findings,
+) -> Option<Auth> {
+    match raw {
+        raw::Auth::Aws(aws) => resolve_aws(*aws, url, known, findings).map(Box::new).map(Auth::Aws),
+        raw::Auth::UpstreamToken(raw::OfProvider { provider, token }) => {
+            if let Some(token) = token.filter(|token| token.value == raw::WhichToken::Id) {
+                let what = "an ID token is for whoever asked for it, and no backend's";
+                findings.error(token.referenced, what, "remove it, or exchange it: `token_exchange`");
+                return None;
+            }
+            known.provider(&provider, findings).map(Auth::UpstreamToken)
+        }
+        raw::Auth::TokenExchange(exchange) => {
+            resolve_exchange(*exchange, known, findings).map(Box::new).map(Auth::Exchange)
+        }
+        raw::Auth::IdJag(id_jag) => {
+            resolve_id_jag(*id_jag, url, known, findings).map(Box::new).map(Auth::Exchange)
+        }
+        raw::Auth::Headers(headers) => resolve_headers(headers, forwarded, findings).map(Auth::Headers),
+        raw::Auth::Query(query) => resolve_query(query, url, findings).map(Auth::Query),
+        raw::Auth::None => Some(Auth::None),
+    }
 }
 
 /// An address over https, or on this machine.

@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, HeaderName};
 /// The version whose requests carry everything themselves.
 const MODERN: &str = "2026-07-28";
 /// Versions that open a session first.
-const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
-const SUPPORTED: [&str; 4] = [MODERN, "2025-11-25", "2025-06-18", "2025-03-26"];
+pub(super) const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
+pub(super) const SUPPORTED: [&str; 4] = [MODERN, "2025-11-25", "2025-06-18", "2025-03-26"];
 
 /// How requests of one version are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,14 @@
 //! Errors become JSON-RPC here, and nowhere else.
 
+use super::connect::Missing;
+use super::wire::{Edits, Heard};
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
 };
+use bytes::Bytes;
 use countersign::{BoxError, Error, Kind, respond::Answer};
+use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use tower::timeout::error::Elapsed;
 
@@ -16,6 +20,22 @@ const NOT_ALLOWED: i64 = -32001;
 const TRY_AGAIN: i64 = -32003;
 const HEADER_MISMATCH: i64 = -32020;
 const UNSUPPORTED_VERSION: i64 = -32022;
+const UNKNOWN_METHOD: i64 = -32601;
+/// What only a backend without sessions says, or what any says that understood.
+const MODERN: [i64; 5] = [HEADER_MISMATCH, -32021, UNSUPPORTED_VERSION, UNKNOWN_METHOD, -32602];
+
+/// Why a backend did not do what it was asked.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// There is something to say about it in MCP.
+    Answer(Refusal),
+    /// It says so itself, as a JSON-RPC error.
+    Mcp(StatusCode, Bytes),
+    /// It does not take this for MCP, which the other era may be.
+    NotUnderstood(Refusal, StatusCode),
+    /// The caller's own token is at fault, which HTTP tells.
+    Token(Error),
+}
 
 /// A JSON-RPC error, and the status it is sent with.
 #[derive(Debug)]
@@ -28,11 +48,12 @@ struct Parts {
     code: i64,
     message: String,
     data: Option<Value>,
+    missing: Option<Missing>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, code: i64, message: impl Into<String>) -> Self {
-        Self(Box::new(Parts { status, id: None, code, message: message.into(), data: None }))
+        Self(Box::new(Parts { status, id: None, code, message: message.into(), data: None, missing: None }))
     }
 
     /// The body is not JSON.
@@ -58,6 +79,21 @@ impl Refusal {
     pub(super) fn unknown_method(method: &str) -> Self {
         let what = format!("the method `{method}` does not exist in this version of the protocol");
         Self::new(StatusCode::NOT_FOUND, -32601, what)
+    }
+
+    /// No backend tells anything without being asked.
+    pub(super) fn nothing_to_hear() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, -32600, "no backend tells anything in this session")
+    }
+
+    /// Something failed here that cannot.
+    pub(super) fn defect() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, -32603, "the gateway failed; its log says more")
+    }
+
+    /// No backend has it, or none that this caller may know of.
+    pub(super) fn unknown(what: &str, name: &str) -> Self {
+        Self::new(StatusCode::OK, -32602, format!("there is no {what} `{name}`"))
     }
 
     pub(super) fn header_mismatch(what: String) -> Self {
@@ -111,7 +147,11 @@ impl Refusal {
             data.insert("retry_after_seconds".to_owned(), after.as_secs().max(1).into());
         }
         let message = format!("backend `{name}`: {}", answer.sentence());
-        Ok(Self::new(StatusCode::OK, code, message).with_data(data.into()))
+        let mut refusal = Self::new(StatusCode::OK, code, message).with_data(data.into());
+        if let (Kind::UpstreamTokenMissing, Some(provider)) = (error.kind(), error.provider()) {
+            refusal.0.missing = Some(Missing { backend: name.to_owned(), provider: provider.to_owned() });
+        }
+        Ok(refusal)
     }
 
     /// Whose answer it is.
@@ -131,7 +171,7 @@ impl Refusal {
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
-        let Parts { status, id, code, message, data } = *self.0;
+        let Parts { status, id, code, message, data, missing } = *self.0;
         let error = match data {
             Some(data) => json!({"code": code, "message": message, "data": data}),
             None => json!({"code": code, "message": message}),
@@ -139,9 +179,10 @@ impl Refusal {
         // The id goes back as it came: it may be a number that no type here holds.
         let id = id.map_or_else(|| "null".to_owned(), |id| id.get().to_owned());
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response = json(status, body);
+        if let Some(missing) = missing {
+            response.extensions_mut().insert(missing);
+        }
         response
     }
 
@@ -154,6 +195,133 @@ impl Refusal {
         self.0.data = Some(data);
         self
     }
+}
+
+impl Refused {
+    /// Whether this is the status of the answer.
+    pub(super) fn has_status(&self, wanted: StatusCode) -> bool {
+        match self {
+            Self::Answer(refusal) => refusal.0.status == wanted,
+            Self::Mcp(status, _) | Self::NotUnderstood(_, status) => *status == wanted,
+            Self::Token(_) => false,
+        }
+    }
+
+    /// Whether a session is meant that the backend does not have any more.
+    pub(super) fn forgets_sessions(&self) -> bool {
+        match self {
+            Self::NotUnderstood(_, status) => *status == StatusCode::NOT_FOUND,
+            Self::Mcp(StatusCode::NOT_FOUND, _) => true,
+            // What some servers say instead of 404.
+            Self::Mcp(_, text) => said(text).is_some_and(|(code, what)| {
+                code == BACKEND_FAILED && what.to_ascii_lowercase().contains("session")
+            }),
+            Self::Answer(_) | Self::Token(_) => false,
+        }
+    }
+
+    /// Whether a backend says so that does not speak the era without sessions: those that do have errors of their own.
+    pub(super) fn may_mean_legacy(&self) -> bool {
+        match self {
+            Self::NotUnderstood(..) => true,
+            Self::Mcp(status, text) => {
+                *status != StatusCode::OK && said(text).is_none_or(|(code, _)| !MODERN.contains(&code))
+            }
+            Self::Answer(_) | Self::Token(_) => false,
+        }
+    }
+
+    /// Whether `initialize` was refused by a backend that has no sessions.
+    pub(super) fn may_mean_modern(&self) -> bool {
+        match self {
+            Self::NotUnderstood(..) => true,
+            Self::Mcp(_, text) => {
+                said(text).is_some_and(|(code, _)| MODERN.contains(&code) || code == -32000)
+            }
+            Self::Answer(_) | Self::Token(_) => false,
+        }
+    }
+
+    /// Whether the method is none that the backend has.
+    pub(super) fn is_unknown_method(&self) -> bool {
+        matches!(self, Self::Mcp(_, text) if said(text).is_some_and(|(code, _)| code == UNKNOWN_METHOD))
+    }
+
+    /// What becomes of it in a list of several backends: code and sentence.
+    pub(super) fn told(&self) -> (i64, String) {
+        match self {
+            Self::Answer(refusal) | Self::NotUnderstood(refusal, _) => {
+                (refusal.0.code, refusal.0.message.clone())
+            }
+            Self::Mcp(_, text) => {
+                let (code, what) = said(text).unwrap_or((BACKEND_FAILED, String::new()));
+                (code, format!("the backend says: {}", what.chars().take(200).collect::<String>()))
+            }
+            Self::Token(_) => (NOT_ALLOWED, "the caller's token is over".to_owned()),
+        }
+    }
+
+    /// The answer to the request `id`; `Err` is what HTTP has to say. Where no message is waited for, HTTP has to say
+    /// that it failed.
+    pub(super) fn into_response(self, id: Option<&RawValue>) -> Result<Response<Body>, Error> {
+        let refusal = match self {
+            Self::Token(error) => return Err(error),
+            Self::Mcp(status, text) => return Ok(passed(status, &text, id)),
+            Self::NotUnderstood(refusal, status) => refusal.with_status(status),
+            Self::Answer(refusal) => refusal,
+        };
+        let refusal = if id.is_none() { refusal.or_status(StatusCode::BAD_GATEWAY) } else { refusal };
+        Ok(refusal.answering(id).into_response())
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Answer(refusal)
+    }
+}
+
+/// A message, with its status.
+pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The answer of the gateway itself.
+pub(super) fn answer(id: &RawValue, result: &str) -> Response<Body> {
+    json(StatusCode::OK, format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id.get()))
+}
+
+/// A backend's own error, as the answer to another id.
+fn passed(status: StatusCode, text: &[u8], id: Option<&RawValue>) -> Response<Body> {
+    let id = id.map_or("null", RawValue::get);
+    let Some(heard) = Heard::parse(text) else { return json(status, text.to_vec()) };
+    match (heard.id, heard.error) {
+        (Some(theirs), _) => {
+            let mut edits = Edits::of(text);
+            edits.replace(theirs.get(), id);
+            json(status, edits.done())
+        }
+        // Some do not say which request they refuse.
+        (None, error) => {
+            let error = error.map_or("null", RawValue::get);
+            json(status, format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
+        }
+    }
+}
+
+/// Code and message of a JSON-RPC error.
+fn said(text: &[u8]) -> Option<(i64, String)> {
+    #[derive(Deserialize)]
+    struct Said {
+        code: i64,
+        #[serde(default)]
+        message: String,
+    }
+    let said: Said = serde_json::from_str(Heard::parse(text)?.error?.get()).ok()?;
+    Some((said.code, said.message))
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

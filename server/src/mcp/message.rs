@@ -15,23 +15,71 @@ pub(super) struct Message<'a> {
     /// `None` where the client answers a question of the server's.
     pub(super) method: Option<Cow<'a, str>>,
     pub(super) params: Params<'a>,
+    /// The same, as they were written.
+    pub(super) written: Option<&'a RawValue>,
+    /// The id of the question that the client answers.
+    pub(super) answers: Option<&'a RawValue>,
 }
 
 /// What routing and policy look at.
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Params<'a> {
     #[serde(borrow)]
-    pub(super) name: Option<Cow<'a, str>>,
+    pub(super) name: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) uri: Option<Cow<'a, str>>,
-    #[serde(borrow, default, rename = "_meta")]
-    meta: Option<Meta<'a>>,
+    pub(super) uri: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) cursor: Option<&'a RawValue>,
+    /// What a completion is for.
+    #[serde(borrow, rename = "ref")]
+    pub(super) reference: Option<&'a RawValue>,
+    /// The request that is cancelled.
+    #[serde(borrow)]
+    pub(super) request_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) level: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) protocol_version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) capabilities: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) client_info: Option<&'a RawValue>,
+    /// What a subscription wants to hear.
+    #[serde(borrow)]
+    pub(super) notifications: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) request_state: Option<&'a RawValue>,
+    /// What the client answers to what a request needs.
+    #[serde(borrow)]
+    pub(super) input_responses: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) arguments: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "_meta", deserialize_with = "meta")]
+    pub(super) meta: Option<Meta<'a>>,
 }
 
+/// A text, and how it was written.
+#[derive(Debug)]
+pub(super) struct Text<'a> {
+    pub(super) written: &'a str,
+    pub(super) value: String,
+}
+
+/// What a modern request says about itself, and what any may say.
 #[derive(Debug, Deserialize)]
-struct Meta<'a> {
+pub(super) struct Meta<'a> {
+    /// All of it, as it was written.
+    #[serde(skip)]
+    pub(super) written: &'a str,
     #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]
     version: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "io.modelcontextprotocol/clientCapabilities")]
+    pub(super) capabilities: Option<&'a RawValue>,
+    #[serde(borrow, rename = "io.modelcontextprotocol/clientInfo")]
+    pub(super) client: Option<&'a RawValue>,
+    #[serde(borrow, rename = "progressToken")]
+    pub(super) token: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -79,8 +127,10 @@ impl<'a> Message<'a> {
             serde_json::from_str(params.get())
                 .map_err(|_| Refusal::invalid_params("`params` is not what this method takes").answering(id))
         };
-        let params = params.map_or_else(|| Ok(Params::default()), known)?;
-        Ok(Self { id: id.filter(|_| !answers), method, params })
+        let written = params;
+        let params = written.map_or_else(|| Ok(Params::default()), known)?;
+        let (id, answers) = if answers { (None, id) } else { (id, None) };
+        Ok(Self { id, method, params, written, answers })
     }
 
     /// The version of the protocol that the message itself speaks: modern ones do.
@@ -88,13 +138,36 @@ impl<'a> Message<'a> {
         self.params.meta.as_ref()?.version.as_deref()
     }
 
+    /// [`subject`](Self::subject), as it was written.
+    pub(super) fn subject_written(&self) -> Option<&'a str> {
+        match self.method.as_deref()? {
+            "tools/call" | "prompts/get" => self.params.name.as_ref().map(|name| name.written),
+            "resources/read" => self.params.uri.as_ref().map(|uri| uri.written),
+            _ => None,
+        }
+    }
+
     /// What the headers of a modern request have to repeat beside the method.
     pub(super) fn subject(&self) -> Option<&str> {
         match self.method.as_deref()? {
-            "tools/call" | "prompts/get" => self.params.name.as_deref(),
-            "resources/read" => self.params.uri.as_deref(),
+            "tools/call" | "prompts/get" => self.params.name.as_ref().map(|name| name.value.as_str()),
+            "resources/read" => self.params.uri.as_ref().map(|uri| uri.value.as_str()),
             _ => None,
         }
+    }
+}
+
+fn meta<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Meta<'a>>, D::Error> {
+    let Some(written) = Option::<&'a RawValue>::deserialize(deserializer)? else { return Ok(None) };
+    let meta: Meta<'a> = serde_json::from_str(written.get()).map_err(serde::de::Error::custom)?;
+    Ok(Some(Meta { written: written.get(), ..meta }))
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = <&RawValue>::deserialize(deserializer)?.get();
+        let value = serde_json::from_str(written).map_err(serde::de::Error::custom)?;
+        Ok(Self { written, value })
     }
 }
 

@@ -1,10 +1,35 @@
-//! MCP between a client and a backend: what is said, in which era, and in whose session.
+//! MCP between a client and any number of backends.
+//!
+//! A message comes to [`relay`], which knows its [`era`] and its [`session`]. [`route`] says whose it is: of one backend
+//! ([`forward`]), of all ([`fanout`], [`listen`]), or of nobody. A [`talk`] finds the way to each of them; what they say
+//! goes back in the client's own [`words`]. Nothing is decoded that only passes ([`wire`]).
 
+mod catalog;
+mod connect;
 mod era;
 mod error;
+mod fanout;
+mod flights;
+mod forward;
+mod hello;
+mod line;
+mod listen;
 mod message;
 mod names;
+mod naming;
+mod parked;
+mod peer;
+mod pool;
+mod questions;
 mod relay;
+mod rounds;
+mod route;
 mod session;
+mod sse;
+mod talk;
+mod view;
+mod wire;
+mod words;
 
+pub(crate) use self::connect::Connect;
 pub(crate) use self::relay::{MAX_BODY, Relay};

@@ -1,6 +1,6 @@
 //! The headers of MCP, and how they hold text that a header cannot.
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-ver
 pub(super) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 pub(super) const NAME: HeaderName = HeaderName::from_static("mcp-name");
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
-pub(super) const PARAM_PREFIX: &str = "mcp-param-";
+const PARAM_PREFIX: &str = "mcp-param-";
 
 /// The only value of a header, as text; `None` where there are several, or none that is text.
 pub(super) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
@@ -26,6 +26,19 @@ pub(super) fn decoded(value: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
+/// The value that stands for `text`: itself where it can, or what the sentinel says is encoded.
+pub(super) fn encoded(text: &str) -> Option<HeaderValue> {
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && text.trim() == text
+        && !text.starts_with("=?base64?");
+    let value = if plain {
+        Cow::Borrowed(text)
+    } else {
+        format!("=?base64?{}?=", BASE64_STANDARD.encode(text)).into()
+    };
+    HeaderValue::try_from(value.as_ref()).ok()
+}
+
 /// The headers that a backend needs of what a client sent, besides the usual ones.
 pub(super) fn forwarded(headers: &HeaderMap) -> HeaderMap {
     let passes = |name: &HeaderName| [METHOD, NAME].contains(name) || name.as_str().starts_with(PARAM_PREFIX);
@@ -34,6 +47,12 @@ pub(super) fn forwarded(headers: &HeaderMap) -> HeaderMap {
         .filter(|(name, _)| passes(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// The headers that say what is in a tool's arguments.
+pub(super) fn params(headers: &HeaderMap) -> HeaderMap {
+    let params = headers.iter().filter(|(name, _)| name.as_str().starts_with(PARAM_PREFIX));
+    params.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 #[cfg(test)]
@@ -53,6 +72,17 @@ mod tests {
         ] {
             assert_eq!(decoded(value).as_deref(), meant, "{value}");
         }
+    }
+
+    #[test]
+    fn every_text_has_a_value_that_stands_for_it() {
+        for text in
+            ["whoami", "two words", " space", "", "Hello, 世界", "=?base64?literal?=", "line\r\nbreak"]
+        {
+            let value = encoded(text).unwrap();
+            assert_eq!(decoded(value.to_str().unwrap()).as_deref(), Some(text));
+        }
+        assert_eq!(encoded("whoami").unwrap(), "whoami");
     }
 
     #[test]

@@ -1,60 +1,76 @@
-//! One endpoint, one backend: every message is relayed as it is, signed as whoever sent it.
+//! One endpoint for all backends: every message finds its way, signed as whoever sent it.
 
 use super::{
-    era::Era,
-    error::Refusal,
+    catalog::{Catalogues, Kind},
+    connect::{self, Connect, shows_pages},
+    era::{Era, LEGACY, SUPPORTED},
+    error::{Refusal, Refused, answer},
+    fanout::Merged,
+    forward::Asked,
+    hello::Hellos,
     message::Message,
-    names::{SESSION, forwarded, only},
-    session::Sessions,
+    names::{SESSION, only},
+    naming::Naming,
+    parked::Parked,
+    peer::{Caller, Peer},
+    pool::{Authority, Pool},
+    route::Destination,
+    session::{Greeting, Session, Sessions, passing_key},
+    talk::{Hub, Speech, Talk, Way},
+    wire::Edits,
 };
-use crate::upstream::{Backend, Reply};
-use aws_lc_rs::error::Unspecified;
+use crate::{
+    config::endpoint::{Endpoint, Prefix},
+    store::Seal,
+    upstream::Backend,
+};
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header},
 };
 use bytes::Bytes;
 use countersign::{
     Error,
-    proof::{Authenticated, Identity, Operation, Tool},
+    clock::{Clock, SystemClock},
+    proof::Authenticated,
 };
-use http_body_util::{BodyExt, Limited};
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// How large a message from a client may be.
 pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
-/// How much of a backend's refusal is read to see whether it is MCP's.
-const MAX_REFUSAL: usize = 64 * 1024;
+/// How much a client may say of itself when it opens a session: all of it is in the session's id.
+const MAX_GREETING: usize = 4 * 1024;
 
-/// What a backend's answer may tell the client, besides its body.
-const ANSWERED: [HeaderName; 3] =
-    [header::CONTENT_TYPE, header::CACHE_CONTROL, HeaderName::from_static("x-accel-buffering")];
-
-/// Relays what clients send to one backend.
+/// Relays what clients send to the backends that it is for.
 #[derive(Debug)]
 pub(crate) struct Relay {
-    backend: Backend,
+    hub: Arc<Hub>,
     sessions: Sessions,
-}
-
-/// A request on its way to the backend, and whose answer is waited for.
-struct Call<'a> {
-    method: Method,
-    caller: Authenticated,
-    headers: &'a HeaderMap,
-    era: Era,
-    body: Bytes,
-}
-
-/// Why there is nothing to relay: something to say in MCP, or the caller's own token, which HTTP answers.
-enum Refused {
-    Answer(Refusal),
-    Token(Error),
+    connect: Connect,
 }
 
 impl Relay {
-    pub(crate) fn new(backend: Backend) -> Result<Self, Unspecified> {
-        Ok(Self { backend, sessions: Sessions::new()? })
+    /// `None` where this system has no randomness.
+    pub(crate) fn new(backends: Vec<Backend>, endpoint: Endpoint, connect: Connect) -> Option<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let Endpoint { prefix, sessions, lists, access, tools } = endpoint;
+        let naming = match prefix {
+            Prefix::Backend => Naming::prefixed(backends.iter().map(|backend| backend.name().to_owned())),
+            Prefix::None => Naming::plain(),
+        };
+        let peers = backends.into_iter().zip(tools).enumerate();
+        let peers = peers.map(|(place, (backend, tools))| Peer::new(place, backend, tools)).collect();
+        let key = match sessions.key {
+            Some(key) => key,
+            None => passing_key()?,
+        };
+        let seal = Seal::new(key, Vec::new());
+        let sessions = Sessions::new(seal, sessions.lifetime, sessions.idle, clock.clone());
+        let catalogues = Arc::new(Catalogues::new(clock.clone()));
+        let (pool, parked) = (Pool::new(clock.clone()), Parked::new(clock));
+        let hub = Arc::new(Hub { peers, naming, lists, access, catalogues, pool, parked });
+        Some(Self { hub, sessions, connect })
     }
 
     /// A message of the client's.
@@ -64,7 +80,7 @@ impl Relay {
     /// Only what is wrong with the caller's own token: everything else is an answer.
     pub(crate) async fn post(
         &self,
-        caller: Authenticated,
+        who: Authenticated,
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Response<Body>, Error> {
@@ -76,14 +92,28 @@ impl Relay {
             Ok(read) => read,
             Err(refusal) => return Ok(refusal.into_response()),
         };
-        let about = Operation::on(self.backend.name());
-        let about = match (message.method.as_deref(), message.params.name.as_deref()) {
-            (Some("tools/call"), Some(tool)) => about.calling(Tool::named(tool)),
-            _ => about,
+        let caller = Caller { who: &who, headers };
+        let speech = match era {
+            Era::Modern => Speech::modern(&message),
+            Era::Legacy if message.method.as_deref() == Some("initialize") => greeting_of(&message)
+                .map(|greeting| Speech::Legacy(Arc::new(Session::new(greeting, self.hub.peers.len())))),
+            Era::Legacy => self.session_of(caller).map(Speech::Legacy),
         };
-        let caller = caller.about(about);
-        let call = Call { method: Method::POST, caller, headers, era, body: body.clone() };
-        self.call(call, message.id).await
+        let speech = match speech {
+            Ok(speech) => speech,
+            Err(refusal) => return Ok(refusal.answering(message.id).into_response()),
+        };
+        let method = message.method.as_deref();
+        let shows_pages = shows_pages(speech.capabilities());
+        let asked = connect::Asked { era, method, id: message.id, shows_pages };
+        let opens = era == Era::Legacy && method == Some("initialize");
+        let talk = self.talk(caller, speech);
+        let answered = match &talk.speech {
+            Speech::Legacy(session) if opens => Box::pin(self.initialize(&talk, session, &message)).await,
+            Speech::Legacy(_) | Speech::Modern { .. } => talk.answer(&message, &body).await,
+        };
+        let answered = answered.or_else(|refused| refused.into_response(message.id))?;
+        Ok(self.connect.lead(answered, asked))
     }
 
     /// A client that listens to a session (`GET`), or ends one (`DELETE`).
@@ -94,131 +124,238 @@ impl Relay {
     pub(crate) async fn session(
         &self,
         method: Method,
-        caller: Authenticated,
+        who: Authenticated,
         headers: &HeaderMap,
     ) -> Result<Response<Body>, Error> {
         let listens = if method == Method::GET { &["text/event-stream"][..] } else { &[] };
-        let era = match accepts(headers, listens).and_then(|()| Era::without_message(headers)) {
-            Ok(Era::Legacy) => Era::Legacy,
+        match accepts(headers, listens).and_then(|()| Era::without_message(headers)) {
+            Ok(Era::Legacy) => {}
             Ok(Era::Modern) => return Ok(not_allowed()),
             Err(refusal) => return Ok(refusal.into_response()),
-        };
-        let caller = caller.about(Operation::on(self.backend.name()));
-        self.call(Call { method, caller, headers, era, body: Bytes::new() }, None).await
-    }
-
-    async fn call(&self, call: Call<'_>, id: Option<&RawValue>) -> Result<Response<Body>, Error> {
-        self.relayed(call).await.or_else(|refused| match refused {
-            Refused::Answer(refusal) => {
-                // Where no message is waited for, HTTP has to say that it failed.
-                let told = if id.is_none() { refusal.or_status(StatusCode::BAD_GATEWAY) } else { refusal };
-                Ok(told.answering(id).into_response())
-            }
-            Refused::Token(error) => Err(error),
-        })
-    }
-
-    async fn relayed(&self, call: Call<'_>) -> Result<Response<Body>, Refused> {
-        let Call { method, caller, headers, era, body } = call;
-        let (listens, ends) = (method == Method::GET, method == Method::DELETE);
-        let mut more = HeaderMap::new();
-        let mut in_session = false;
-        match era {
-            Era::Modern => more.extend(forwarded(headers)),
-            Era::Legacy if headers.contains_key(SESSION) => {
-                let told = only(headers, &SESSION).ok_or_else(Refusal::no_session)?;
-                let session = self.sessions.open(told, caller.identity())?;
-                more.insert(SESSION, HeaderValue::try_from(session).map_err(|_| Refusal::no_session())?);
-                in_session = true;
-            }
-            Era::Legacy => {}
         }
-        let reply = match self.backend.call(&caller, method, headers, more, body).await {
-            Ok(reply) => reply,
-            Err(error) => return Err(Refusal::of_call(self.backend.name(), error)?.into()),
+        let caller = Caller { who: &who, headers };
+        let session = match self.session_of(caller) {
+            Ok(session) => session,
+            Err(refusal) => return Ok(refusal.into_response()),
         };
-        if listens && reply.status() == StatusCode::METHOD_NOT_ALLOWED {
-            return Ok(not_allowed());
-        }
-        if ends && reply.status().is_success() {
-            // Some servers answer 202 here, which clients take for a failure.
+        if method == Method::DELETE {
+            let told = only(headers, &SESSION).unwrap_or_default();
+            self.sessions.end(told, who.identity());
+            session.end(&self.hub.peers, caller).await;
             return Ok(empty(StatusCode::NO_CONTENT));
         }
-        if reply.status().is_success() {
-            return Ok(self.answered(reply, era, caller.identity())?);
+        let talk = self.talk(caller, Speech::Legacy(session.clone()));
+        match talk.listen(&session).await {
+            Err(refused) if refused.has_status(StatusCode::METHOD_NOT_ALLOWED) => Ok(not_allowed()),
+            Err(refused) => refused.into_response(None),
+            Ok(response) => Ok(response),
         }
-        self.refused(reply, in_session).await.map_err(Refused::Answer)
     }
 
-    /// The backend's answer, whose body goes through as it comes.
-    fn answered(&self, reply: Reply, era: Era, owner: &Identity) -> Result<Response<Body>, Refusal> {
-        let (parts, body) = reply.into_parts();
-        let mut response = Response::new(Body::new(body));
-        *response.status_mut() = parts.status;
-        for name in &ANSWERED {
-            if let Some(value) = parts.headers.get(name) {
-                response.headers_mut().insert(name, value.clone());
+    fn talk<'t>(&'t self, caller: Caller<'t>, speech: Speech) -> Talk<'t> {
+        let authority = Authority::of(caller.who.identity());
+        Talk { hub: &self.hub, caller, speech, authority }
+    }
+
+    fn session_of(&self, caller: Caller<'_>) -> Result<Arc<Session>, Refusal> {
+        if !caller.headers.contains_key(SESSION) {
+            return Err(Refusal::invalid_request(
+                "open a session with `initialize` first, and name it in Mcp-Session-Id",
+            ));
+        }
+        let told = only(caller.headers, &SESSION).ok_or_else(Refusal::no_session)?;
+        self.sessions.find(told, caller.who.identity(), self.hub.peers.len())
+    }
+
+    /// Opens a session, and beneath it one with each backend: only they know what they can do.
+    async fn initialize(
+        &self,
+        talk: &Talk<'_>,
+        session: &Arc<Session>,
+        message: &Message<'_>,
+    ) -> Result<Response<Body>, Refused> {
+        let Some(id) = message.id else {
+            return Err(Refusal::invalid_request("`initialize` has an answer, so it needs an id").into());
+        };
+        let mut greeting = session.greeting.clone();
+        let mut said = self.hub.each(|peer| talk.hello_of(peer)).await.map_err(Refused::Token)?;
+        let result = match said.pop() {
+            Some((peer, said)) if self.hub.is_transparent() && !peer.is_modern() => {
+                let said = said?;
+                greeting.version = version_in(&said).unwrap_or(greeting.version);
+                String::from_utf8_lossy(&said).into_owned()
             }
-        }
-        if let (Era::Legacy, Some(session)) = (era, only(&parts.headers, &SESSION)) {
-            let sealed =
-                self.sessions.seal(session, owner).ok().and_then(|text| HeaderValue::try_from(text).ok());
-            let failed = || Refusal::backend(self.backend.name(), "opened a session that cannot be kept");
-            response.headers_mut().insert(SESSION, sealed.ok_or_else(failed)?);
-        }
+            last => {
+                said.extend(last);
+                Hellos::of(said)?.into_initialize(&greeting.version)
+            }
+        };
+        let told = self.sessions.open(greeting, talk.caller.who.identity(), session.clone());
+        let told = told.and_then(|told| HeaderValue::try_from(told).ok()).ok_or_else(Refusal::defect)?;
+        let mut response = answer(id, &result);
+        response.headers_mut().insert(SESSION, told);
         Ok(response)
     }
+}
 
-    /// MCP's own refusals go through; what any other server in between says is put into words.
-    async fn refused(&self, reply: Reply, in_session: bool) -> Result<Response<Body>, Refusal> {
-        let name = self.backend.name();
-        let (parts, body) = reply.into_parts();
-        let status = parts.status;
-        let code =
-            parts.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let text =
-            Limited::new(body, MAX_REFUSAL).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        let code = code.or_else(|| aws_code(&text)).unwrap_or_default();
-        tracing::info!(backend = name, status = status.as_u16(), code, "refused");
-        let passes = matches!(
-            status,
-            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
-        );
-        if passes && speaks_mcp(&text) {
-            let mut response = Response::new(Body::from(text));
-            *response.status_mut() = status;
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            return Ok(response);
+impl Talk<'_> {
+    /// What a message comes to.
+    async fn answer(&self, message: &Message<'_>, body: &Bytes) -> Result<Response<Body>, Refused> {
+        let Some(id) = message.id else {
+            if let Speech::Legacy(session) = &self.speech {
+                Box::pin(self.tell(session, message, body)).await?;
+            }
+            return Ok(empty(StatusCode::ACCEPTED));
+        };
+        let method = message.method.as_deref().unwrap_or_default();
+        match self.destination(message).await? {
+            Destination::One(target) => {
+                Box::pin(self.forward(Asked { message, body, id, target, tool: None })).await
+            }
+            Destination::List(kind) if message.params.cursor.is_none() => {
+                Ok(answer(id, &self.as_result(kind, Box::pin(self.list_all(kind)).await?)))
+            }
+            Destination::List(_) => {
+                Err(Refusal::invalid_params("there is no such page").with_status(StatusCode::OK).into())
+            }
+            Destination::Here => Ok(answer(id, "{}")),
+            Destination::All => match (method, &self.speech) {
+                ("logging/setLevel", Speech::Legacy(session)) => {
+                    Box::pin(self.set_level(session, message)).await.map(|()| answer(id, "{}"))
+                }
+                ("server/discover", Speech::Modern { .. }) => {
+                    let said = self.hub.each(|peer| self.hello_of(peer)).await.map_err(Refused::Token)?;
+                    Ok(answer(id, &Hellos::of(said)?.into_discover(&SUPPORTED)))
+                }
+                ("subscriptions/listen", Speech::Modern { .. }) => {
+                    Box::pin(self.subscribe(message, id)).await
+                }
+                _ => Err(self.unknown(method)),
+            },
+            Destination::Nowhere => Err(self.unknown(method)),
         }
-        Err(match status {
-            StatusCode::NOT_FOUND if in_session => Refusal::no_session(),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if unbelieved(&code) => {
-                Refusal::backend_denied(name, "does not accept the signature that it was sent")
+    }
+
+    fn unknown(&self, method: &str) -> Refused {
+        let refusal = Refusal::unknown_method(method);
+        if self.speech.is_modern() { refusal.into() } else { refusal.with_status(StatusCode::OK).into() }
+    }
+
+    fn as_result(&self, kind: Kind, merged: Merged) -> String {
+        let Merged { items, ttl, status } = merged;
+        let field = kind.field();
+        let meta = status.into_value();
+        if self.speech.is_modern() {
+            format!(
+                r#"{{"{field}":{items},"resultType":"complete","ttlMs":{ttl},"cacheScope":"private","_meta":{meta}}}"#
+            )
+        } else {
+            format!(r#"{{"{field}":{items},"_meta":{meta}}}"#)
+        }
+    }
+
+    /// What a client of a session tells without asking: answers, cancellations, news.
+    async fn tell(&self, session: &Session, message: &Message<'_>, body: &Bytes) -> Result<(), Refused> {
+        if let Some(id) = message.answers {
+            return self.answer_back(session, id, body).await;
+        }
+        match (message.method.as_deref(), message.params.request_id) {
+            // Backends were told when their sessions were opened.
+            (Some("notifications/initialized"), _) => Ok(()),
+            (Some("notifications/cancelled"), Some(request)) => {
+                let Some((fresh, place)) = session.flights.of_client(request.get()) else { return Ok(()) };
+                let mut edits = Edits::of(body);
+                edits.replace(request.get(), fresh.to_string());
+                session.post(self.hub.peer(place)?, self.caller, None, edits.done()).await.map(|_| ())
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Refusal::backend_denied(name, "does not let your role do this")
+            _ => {
+                let mut first = Ok(());
+                for (place, _) in session.lines.are_open().await {
+                    let told = session.post(self.hub.peer(place)?, self.caller, None, body.clone()).await;
+                    first = first.and(told.map(|_| ()));
+                }
+                first
             }
-            status if passes => {
-                Refusal::backend(name, "does not understand this request").with_status(status)
-            }
-            status if status.is_redirection() => {
-                Refusal::backend(name, "points elsewhere, where no signature follows")
-            }
-            _ => Refusal::backend(name, "failed"),
-        })
+        }
+    }
+
+    /// The answer to a question of a backend's, whose name is in the id that the client was told.
+    async fn answer_back(&self, session: &Session, id: &RawValue, body: &Bytes) -> Result<(), Refused> {
+        let nobody = || Refusal::invalid_request("nobody has asked what this answers");
+        let told: String = serde_json::from_str(id.get()).map_err(|_| nobody())?;
+        let (name, theirs) = told.split_once(':').ok_or_else(nobody)?;
+        if name.is_empty() {
+            return session.questions.answer(theirs, body.clone()).ok_or_else(|| nobody().into());
+        }
+        let theirs: &RawValue = serde_json::from_str(theirs).map_err(|_| nobody())?;
+        let peer = self.hub.peers.iter().find(|peer| peer.name() == name).ok_or_else(nobody)?;
+        let mut edits = Edits::of(body);
+        edits.replace(id.get(), theirs.get());
+        session.post(peer, self.caller, None, edits.done()).await.map(|_| ())
+    }
+
+    async fn set_level(&self, session: &Session, message: &Message<'_>) -> Result<(), Refused> {
+        let level = message.params.level.map(RawValue::get).unwrap_or("null");
+        session.lines.want_level(level);
+        let members = format!("\"level\":{level}");
+        let members = &members;
+        let said = self
+            .hub
+            .each(|peer| async move {
+                match self.way(peer).await? {
+                    Way::Line(_) => self.ask(peer, "logging/setLevel", members).await.map(|_| ()),
+                    // It is told with every request.
+                    Way::Stateless => Ok(()),
+                }
+            })
+            .await
+            .map_err(Refused::Token)?;
+        // One that logs nothing needs no level.
+        let refused = said.into_iter().map(|(_, said)| said);
+        refused.reduce(|one, other| one.or(other)).unwrap_or(Ok(()))
+    }
+
+    /// What a backend says of itself.
+    async fn hello_of(&self, peer: &Peer) -> Result<Bytes, Refused> {
+        match self.way(peer).await? {
+            Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
+            Way::Stateless => match self.ask(peer, "server/discover", "").await {
+                Ok(hello) => Ok(hello),
+                // It has turned out to need a session meanwhile.
+                Err(refused) => match self.way(peer).await? {
+                    Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
+                    Way::Stateless => Err(refused),
+                },
+            },
+        }
     }
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self::Answer(refusal)
+fn greeting_of(message: &Message<'_>) -> Result<Greeting, Refusal> {
+    let params = &message.params;
+    let asked = params.protocol_version.and_then(|version| serde_json::from_str::<&str>(version.get()).ok());
+    // Whoever asks for a version that there is not here is offered the newest.
+    let version = asked.filter(|asked| LEGACY.contains(asked)).unwrap_or("2025-11-25");
+    let (Some(capabilities), Some(client)) = (params.capabilities, params.client_info) else {
+        return Err(Refusal::invalid_params("`initialize` has to say `capabilities` and `clientInfo`")
+            .with_status(StatusCode::OK));
+    };
+    if capabilities.get().len() + client.get().len() > MAX_GREETING {
+        return Err(Refusal::invalid_params(
+            "`capabilities` and `clientInfo` are longer than 4 KiB together",
+        )
+        .with_status(StatusCode::OK));
     }
+    Ok(Greeting {
+        version: version.to_owned(),
+        capabilities: capabilities.to_owned(),
+        client: client.to_owned(),
+    })
 }
 
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Self::Token(error)
-    }
+fn version_in(hello: &[u8]) -> Option<String> {
+    let hello: serde_json::Value = serde_json::from_slice(hello).ok()?;
+    hello.get("protocolVersion")?.as_str().map(str::to_owned)
 }
 
 /// Whether the client understands every form that an answer may have.
@@ -260,49 +397,4 @@ fn not_allowed() -> Response<Body> {
     let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     response
-}
-
-/// Whether a body is a JSON-RPC error.
-fn speaks_mcp(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Spoken<'a> {
-        #[serde(borrow)]
-        jsonrpc: &'a str,
-        #[serde(borrow)]
-        error: &'a RawValue,
-    }
-    serde_json::from_slice::<Spoken<'_>>(body)
-        .is_ok_and(|spoken| spoken.jsonrpc == "2.0" && spoken.error.get().starts_with('{'))
-}
-
-/// AWS's name for what is wrong, in either place where a body may have it.
-fn aws_code(body: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        #[serde(alias = "__type", alias = "code", alias = "Code")]
-        name: String,
-    }
-    let named: Named = serde_json::from_slice(body).ok()?;
-    Some(named.name)
-}
-
-/// Whether AWS doubts the signature rather than the permission.
-fn unbelieved(code: &str) -> bool {
-    let code = code.split(':').next().unwrap_or_default();
-    let name = code.rsplit('#').next().unwrap_or_default();
-    [
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "IncompleteSignature",
-        "IncompleteSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "UnrecognizedClientException",
-        "InvalidClientTokenId",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "RequestTimeTooSkewed",
-        "AuthFailure",
-    ]
-    .contains(&name)
 }

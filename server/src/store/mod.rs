@@ -13,6 +13,7 @@
 //!
 //! All three pass the same contract, the tests in `contract`.
 
+mod connections;
 #[cfg(test)]
 mod contract;
 mod engine;
@@ -22,15 +23,17 @@ mod key;
 mod ledger;
 mod memory;
 mod notice;
+mod open;
 #[cfg(test)]
-mod peers;
+pub(crate) mod peers;
 mod record;
-mod redis;
+pub(crate) mod redis;
 mod seal;
 mod sealed;
 
 #[allow(unused_imports, reason = "the authorization server and the token sources use it")]
 pub(crate) use self::{
+    connections::Connections,
     error::{Error, Kind},
     file::File,
     key::{Index, Key, Namespace},

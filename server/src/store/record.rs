@@ -26,6 +26,8 @@ pub(crate) enum Expect {
     Version(Version),
     /// Nobody got the lock of this key after the holder of this fence, and it was not released.
     Held(Fence),
+    /// The same, and the record is there: nobody removed it meanwhile.
+    Kept(Fence),
 }
 
 /// How long a record stays, and under what it is found.

@@ -13,6 +13,7 @@ use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
     error::Unspecified,
     hkdf::{HKDF_SHA256, Prk, Salt},
+    rand,
 };
 use base64::{
     Engine,
@@ -57,6 +58,13 @@ impl SealingKey {
         Self::new(&bytes)
     }
 
+    /// One that nobody else will ever have.
+    pub(crate) fn random() -> Result<Self, Error> {
+        let mut bytes = Zeroizing::new([0; KEY]);
+        rand::fill(&mut *bytes).map_err(|_| Error::no_randomness())?;
+        Self::new(&bytes)
+    }
+
     pub(crate) fn new(bytes: &[u8; KEY]) -> Result<Self, Error> {
         if bytes.iter().all(|byte| *byte == 0) {
             return Err(Error::new(
@@ -86,7 +94,7 @@ impl Seal {
     }
 
     /// `value`, for `place` only.
-    pub(super) fn seal(&self, place: &str, mut value: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    pub(crate) fn seal(&self, place: &str, mut value: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, Error> {
         let key = self.current.key_for(place).map_err(cannot_seal)?;
         // Over the plain text in its place: no copy of it stays behind.
         let nonce = key.seal_in_place_append_tag(Aad::from(place), &mut *value).map_err(cannot_seal)?;
@@ -95,7 +103,7 @@ impl Seal {
     }
 
     /// The value that was sealed for `place`.
-    pub(super) fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.opened(place, sealed).ok_or_else(Error::unreadable)
     }
 

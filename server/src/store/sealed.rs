@@ -252,6 +252,11 @@ impl Store {
 }
 
 impl Held {
+    /// The lock that was handed over by its number.
+    pub(super) const fn of(key: Key, fence: Fence) -> Self {
+        Self { key, fence }
+    }
+
     /// Goes into [`Expect::Held`].
     pub(crate) const fn fence(&self) -> Fence {
         self.fence

@@ -1,31 +1,44 @@
-use axum::http::{HeaderMap, Method, Request, Response, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
 use bytes::Bytes;
 use countersign::{
     BoxError,
-    proof::{Attached, Authenticated, Carry},
+    proof::{Attached, Authenticated, Carry, ForwardHeaders, NoCaller},
+    sign::Examined,
 };
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use std::{fmt, sync::Arc};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-/// What a backend answers.
-pub(crate) type Reply = Response<Incoming>;
+/// What a backend answers. Some answers were looked into before they are handed on.
+pub(crate) type Reply = Response<Either<Incoming, Examined<Incoming>>>;
 
 /// A typed outbound stack, boxed here and nowhere else: what it takes is a request that was attached for a caller.
-pub(super) type Stack = BoxCloneSyncService<Request<Carry<Attached, Full<Bytes>>>, Reply, BoxError>;
+pub(super) type Call = BoxCloneSyncService<Request<Carry<Attached, Full<Bytes>>>, Reply, BoxError>;
+
+/// The same for a request that nobody in particular makes.
+pub(super) type Probe = BoxCloneSyncService<Request<Carry<NoCaller, Full<Bytes>>>, Reply, BoxError>;
+
+/// The ways to a backend: for callers, and where it can be asked without one, for probes.
+pub(super) struct Ways {
+    pub(super) call: Call,
+    pub(super) probe: Option<Probe>,
+}
 
 /// One MCP server, and the stack that leads there.
 #[derive(Clone)]
 pub(crate) struct Backend {
     name: Arc<str>,
     url: Uri,
-    stack: Stack,
+    forward: Arc<ForwardHeaders>,
+    call: Call,
+    probe: Option<Probe>,
 }
 
 impl Backend {
-    pub(super) fn new(name: Arc<str>, url: Uri, stack: Stack) -> Self {
-        Self { name, url, stack }
+    pub(super) fn new(name: Arc<str>, url: Uri, forward: Vec<HeaderName>, ways: Ways) -> Self {
+        let forward = forward.into_iter().fold(ForwardHeaders::default(), ForwardHeaders::and);
+        Self { name, url, forward: Arc::new(forward), call: ways.call, probe: ways.probe }
     }
 
     /// What the operator calls it.
@@ -42,13 +55,26 @@ impl Backend {
         more: HeaderMap,
         body: Bytes,
     ) -> Result<Reply, BoxError> {
+        let request = self.request(method, headers.clone(), body);
+        let mut request = caller.attach_forwarding(request, &self.forward)?;
+        request.headers_mut().extend(more);
+        self.call.clone().oneshot(request).await
+    }
+
+    /// Sends `body` for nobody, with `headers`; `None` where this backend answers callers only.
+    pub(super) async fn ask(&self, headers: HeaderMap, body: Bytes) -> Option<Result<Reply, BoxError>> {
+        let probe = self.probe.clone()?;
+        let mut request = NoCaller::attach(self.request(Method::POST, HeaderMap::new(), body), &self.forward);
+        request.headers_mut().extend(headers);
+        Some(probe.oneshot(request).await)
+    }
+
+    fn request(&self, method: Method, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = self.url.clone();
-        *request.headers_mut() = headers.clone();
-        let mut request = caller.attach(request)?;
-        request.headers_mut().extend(more);
-        self.stack.clone().oneshot(request).await
+        *request.headers_mut() = headers;
+        request
     }
 }
 

@@ -1,10 +1,13 @@
 //! The way to a backend: one typed stack for each kind of signature, chosen whole.
 
+mod aws;
 mod backend;
 mod client;
+mod health;
 mod stack;
 
 pub(crate) use self::{
     backend::{Backend, Reply},
-    stack::backend,
+    health::watch,
+    stack::{Tokens, backend},
 };

@@ -75,6 +75,18 @@ async fn it_is_corrected_once_and_for_every_protocol() {
 }
 
 #[tokio::test]
+async fn everybody_who_was_on_the_way_meanwhile_gets_another_try() {
+    let mut scene = Scene::at("execute-api").await;
+    let book = Book::new(scene.clock.clone());
+    scene.credentials = book.issue_hour_in(super::ROLE, "alice");
+    scene.server = OracleServer::start(Oracle::new(book, "execute-api", "eu-west-1"), who_signed()).await;
+    let clock = wrong(&scene, -30);
+    let sent = futures_util::future::join_all((0..20).map(|_| send(&scene, &clock))).await;
+    assert!(sent.iter().all(|(status, _)| *status == StatusCode::OK), "{sent:?}");
+    assert!(clock.offset().abs_diff(60 * 30) <= 2, "{}", clock.offset());
+}
+
+#[tokio::test]
 async fn it_is_not_believed_by_more_than_an_hour_and_the_refusal_is_handed_on_whole() {
     let scene = Scene::at("s3").await;
     let clock = wrong(&scene, -90);

@@ -20,6 +20,7 @@ pin_project! {
         S: Service<Request<T>>,
     {
         clock: CorrectedClock,
+        sent_by: i64,
         signer: Option<Signer>,
         again: Option<Again<S, T>>,
         #[pin]
@@ -56,7 +57,9 @@ impl<S: Service<Request<T>>, T, R> CorrectedFuture<S, T, R> {
         clock: CorrectedClock,
         signer: Option<Signer>,
     ) -> Self {
-        Self { clock, signer, again: Some(Again { service, request }), state: State::Sending { future } }
+        let sent_by = clock.offset();
+        let again = Some(Again { service, request });
+        Self { clock, sent_by, signer, again, state: State::Sending { future } }
     }
 }
 
@@ -75,7 +78,8 @@ where
             match this.state.as_mut().project() {
                 StateProjection::Sending { future } => {
                     let response = ready!(future.poll(cx)).map_err(Into::into)?.map(Examined::new);
-                    let theirs = this.again.as_ref().and_then(|_| suspicion(&response, this.clock));
+                    let theirs =
+                        this.again.as_ref().and_then(|_| suspicion(&response, this.clock, *this.sent_by));
                     let to_explain = this.signer.is_some() && answer::may_be_about_time(response.status());
                     if theirs.is_none() && !to_explain {
                         return Poll::Ready(Ok(response));
@@ -120,10 +124,12 @@ where
     }
 }
 
-/// What time it is there, where a refusal may be about that.
-fn suspicion<R>(response: &Response<R>, clock: &CorrectedClock) -> Option<SystemTime> {
+/// What time it is there, where a refusal may be about that. Another request may have corrected the clock since this one
+/// was signed, by the offset `sent_by`.
+fn suspicion<R>(response: &Response<R>, clock: &CorrectedClock, sent_by: i64) -> Option<SystemTime> {
     let theirs = answer::date(response.headers()).filter(|_| answer::may_be_about_time(response.status()))?;
-    (clock.distance(theirs) > TOLERATED).then_some(theirs)
+    let corrected = clock.offset().abs_diff(sent_by) > TOLERATED.as_secs();
+    (corrected || clock.distance(theirs) > TOLERATED).then_some(theirs)
 }
 
 fn believe(clock: &CorrectedClock, theirs: SystemTime) -> bool {

@@ -61,6 +61,24 @@ pub(in crate::store) async fn refuses_who_released(subject: &Subject) {
     assert_eq!(subject.store.put(&key, &"late", &long(), fence).await.unwrap(), None);
 }
 
+pub(in crate::store) async fn brings_nothing_back(subject: &Subject) {
+    let key = CODES.key(&["a"]);
+    let held = subject.store.lock(&key, LONG).await.unwrap().unwrap();
+    let kept = Expect::Kept(held.fence());
+    assert_eq!(subject.store.put(&key, &"never there", &long(), kept).await.unwrap(), None);
+    subject.other.put(&key, &"there", &long(), Expect::Absent).await.unwrap().unwrap();
+    assert!(subject.store.put(&key, &"renewed", &long(), kept).await.unwrap().is_some());
+    // Somebody is revoked meanwhile.
+    assert!(subject.other.remove(&key, Expect::Anything).await.unwrap());
+    assert_eq!(subject.store.put(&key, &"late", &long(), kept).await.unwrap(), None);
+    assert!(!subject.store.remove(&key, kept).await.unwrap());
+    assert_eq!(subject.store.get::<String>(&key).await.unwrap(), None);
+    let fence = held.fence();
+    assert!(subject.store.unlock(held).await.unwrap());
+    subject.other.put(&key, &"anew", &long(), Expect::Absent).await.unwrap().unwrap();
+    assert_eq!(subject.store.put(&key, &"late", &long(), Expect::Kept(fence)).await.unwrap(), None);
+}
+
 pub(in crate::store) async fn counts_what_everybody_adds(subject: &Subject) {
     let key = CODES.key(&["a"]);
     let outcomes = at_once(50, |turn| {

@@ -81,7 +81,7 @@ macro_rules! rules {
                 finds_every_page, removes_all_of_one_and_nothing_else, removes_all_while_others_write,
                 finds_nothing_expired;
             locks: gives_a_lock_to_one, passes_a_lock_on_after_its_lease, refuses_who_came_before,
-                lets_a_late_holder_finish, refuses_who_released, counts_what_everybody_adds,
+                lets_a_late_holder_finish, refuses_who_released, brings_nothing_back, counts_what_everybody_adds,
                 counts_anew_after_the_lifetime;
             notices: tells_everybody_who_listens, tells_in_order, keeps_channels_apart;
             sealing: opens_with_former_keys, refuses_what_other_keys_sealed, refuses_another_form, bounds_values,

@@ -234,6 +234,8 @@ fn is_met<R: Reading>(
         Expect::Absent => record.is_none(),
         Expect::Version(version) => record.is_some_and(|record| record.version == version),
         Expect::Held(fence) => newest(rows, key)?.is_some_and(|lock| lock.is_held_by(fence)),
+        Expect::Kept(_) if record.is_none() => false,
+        Expect::Kept(fence) => is_met(rows, key, record, Expect::Held(fence))?,
     })
 }
 

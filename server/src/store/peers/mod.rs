@@ -3,6 +3,6 @@
 mod cluster;
 mod outage;
 mod sentinel;
-mod server;
+pub(crate) mod server;
 mod standalone;
 mod tls;

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 /// One server. It is killed, by its id, when this is dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     port: u16,
     folder: TempDir,
     arguments: Vec<String>,
@@ -36,7 +36,7 @@ pub(super) const PATIENCE: Patience =
 
 impl Server {
     /// A Redis that has written to disk what it acknowledges, and has these settings besides.
-    pub(super) async fn start(settings: &[&str]) -> Self {
+    pub(crate) async fn start(settings: &[&str]) -> Self {
         let durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
         Self::started(durable.iter().chain(settings).map(ToString::to_string).collect(), None).await
     }
@@ -46,7 +46,7 @@ impl Server {
         Self::started(vec!["--sentinel".to_owned()], Some(settings)).await
     }
 
-    pub(super) const fn port(&self) -> u16 {
+    pub(crate) const fn port(&self) -> u16 {
         self.port
     }
 

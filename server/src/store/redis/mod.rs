@@ -265,6 +265,7 @@ fn expected(expect: Expect) -> (&'static str, Vec<u8>) {
         Expect::Absent => ("absent", Vec::new()),
         Expect::Version(version) => ("version", version.as_bytes().to_vec()),
         Expect::Held(Fence(fence)) => ("held", fence.to_string().into_bytes()),
+        Expect::Kept(Fence(fence)) => ("kept", fence.to_string().into_bytes()),
     }
 }
 

@@ -9,7 +9,8 @@ if version == ARGV[3] then
 end
 if ARGV[1] == 'absent' and version then return {0, '', ''} end
 if ARGV[1] == 'version' and version ~= ARGV[2] then return {0, '', ''} end
-if ARGV[1] == 'held' then
+if ARGV[1] == 'kept' and not version then return {0, '', ''} end
+if ARGV[1] == 'held' or ARGV[1] == 'kept' then
   local lock = redis.call('HMGET', KEYS[2], 'f', 'u')
   if lock[1] ~= ARGV[2] or lock[2] == '0' then return {0, '', ''} end
 end

@@ -6,7 +6,7 @@ local version = before[1]
 if not version then return false end
 if ARGV[1] == 'absent' then return false end
 if ARGV[1] == 'version' and version ~= ARGV[2] then return false end
-if ARGV[1] == 'held' then
+if ARGV[1] == 'held' or ARGV[1] == 'kept' then
   local lock = redis.call('HMGET', KEYS[2], 'f', 'u')
   if lock[1] ~= ARGV[2] or lock[2] == '0' then return false end
 end

@@ -94,6 +94,11 @@ impl Settings {
         }
     }
 
+    /// Whether a client can be made of this, without going anywhere.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.source().map(drop)
+    }
+
     pub(super) fn source(&self) -> Result<Source, Error> {
         match &self.deployment {
             Deployment::Standalone(address) => {

@@ -9,6 +9,8 @@
     reason = "a benchmark that cannot run has nothing to report"
 )]
 
+mod bearer;
+
 use bytes::Bytes;
 use countersign::{
     BoxError, ServiceBuilderExt,
@@ -50,6 +52,7 @@ fn main() {
     let server = runtime.block_on(Server::start(axum::Router::new().fallback(|| async { "{}" })));
     let caller = runtime.block_on(verified(&world));
     layers(&runtime, &world, &caller);
+    bearer::bearers(&runtime, &world, &caller);
     calls(&runtime, &world, &caller, &server);
 }
 

@@ -1,0 +1,103 @@
+//! What was sent to backends under ids of ours, and whose it is.
+//!
+//! Clients choose ids and progress tokens as they like, so those of two clients may be the same. A backend gets fresh
+//! ones, and what it says about them is put into the client's words again.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Requests that a client may still hear of.
+#[derive(Debug, Default)]
+pub(super) struct Flights(Mutex<BTreeMap<u64, Flight>>);
+
+/// One request on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Flight {
+    /// Which backend it went to.
+    pub(super) peer: usize,
+    /// The client's id, as it was written.
+    pub(super) id: String,
+    /// The client's progress token, as it was written.
+    pub(super) token: Option<String>,
+}
+
+/// Of a session whose backends never answer, the latest are remembered.
+const KEPT: usize = 4096;
+
+/// An id that no other request of this process has.
+pub(super) fn fresh() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Flights {
+    /// The fresh id of a request that is about to be sent.
+    pub(super) fn start(&self, flight: Flight) -> u64 {
+        let id = fresh();
+        let mut flights = self.lock();
+        if flights.len() >= KEPT {
+            flights.pop_first();
+        }
+        flights.insert(id, flight);
+        id
+    }
+
+    /// The same request, for which the client waits under another id now.
+    pub(super) fn go_on(&self, fresh: u64, flight: Flight) {
+        self.lock().insert(fresh, flight);
+    }
+
+    /// Whose answer it is that has this id.
+    pub(super) fn land(&self, id: &str) -> Option<Flight> {
+        self.lock().remove(&id.parse().ok()?)
+    }
+
+    /// Whose request has this id or progress token, while it is on its way.
+    pub(super) fn find(&self, id: &str) -> Option<Flight> {
+        self.lock().get(&id.parse().ok()?).cloned()
+    }
+
+    /// Which request of ours is the client's request `id`, and where it went.
+    pub(super) fn of_client(&self, id: &str) -> Option<(u64, usize)> {
+        let flights = self.lock();
+        flights.iter().rev().find(|(_, flight)| flight.id == id).map(|(fresh, flight)| (*fresh, flight.peer))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Flight>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_has_an_id_of_its_own_and_lands_once() {
+        let flights = Flights::default();
+        let flight = |id: &str| Flight { peer: 1, id: id.into(), token: Some("\"t\"".into()) };
+        let (first, second) = (flights.start(flight("1")), flights.start(flight("\"a\"")));
+        assert_ne!(first, second);
+        assert_eq!(flights.of_client("1"), Some((first, 1)));
+        assert_eq!(flights.find(&second.to_string()).unwrap().token.as_deref(), Some("\"t\""));
+        assert_eq!(flights.land(&first.to_string()).unwrap().id, "1");
+        assert_eq!(flights.land(&first.to_string()), None);
+        assert_eq!(flights.land("\"1\""), None);
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten() {
+        let flights = Flights::default();
+        let flight = |id: usize| Flight { peer: 0, id: id.to_string(), token: None };
+        for id in 0..=KEPT {
+            flights.start(flight(id));
+        }
+        assert_eq!(flights.of_client("0"), None);
+        assert!(flights.of_client("1").is_some());
+    }
+}

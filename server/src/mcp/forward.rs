@@ -1,0 +1,273 @@
+//! One request to one backend, and its answer back.
+
+use super::{
+    era::SUPPORTED,
+    error::{Refusal, Refused, answer, json},
+    flights::{Flight, Flights},
+    hello::Hellos,
+    message::Message,
+    names::{VERSION, forwarded, params},
+    peer::{Peer, Request, Said},
+    route::Target,
+    session::Session,
+    sse::{Event, changed},
+    talk::{MODERN, Speech, Talk, Way, modern_headers},
+    wire::{Edits, quoted},
+    words::Words,
+};
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+};
+use countersign::proof::Tool;
+use serde_json::value::RawValue;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A request of a client's for one backend.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) message: &'a Message<'a>,
+    pub(super) body: &'a [u8],
+    pub(super) id: &'a RawValue,
+    pub(super) target: Target<'a>,
+    /// The tool that is called, if one is.
+    pub(super) tool: Option<Tool>,
+}
+
+impl Talk<'_> {
+    /// Sends it, and answers with what the backend says.
+    pub(super) async fn forward(&self, mut asked: Asked<'_>) -> Result<Response<Body>, Refused> {
+        let peer = self.hub.peer(asked.target.place)?;
+        if asked.method() == "tools/call" {
+            let name = asked.target.subject.as_deref().unwrap_or_default();
+            let ours = asked.message.subject().unwrap_or_default();
+            asked.tool = Some(Box::pin(self.about_to_call(peer, name, ours)).await?);
+        } else if let Some(subject) = asked.message.subject().filter(|_| !self.may(peer, None)) {
+            return Err(Refusal::unknown("prompt or resource", subject).into());
+        }
+        let asked = &asked;
+        let way = self.way(peer).await?;
+        if let (Way::Line(_), Speech::Modern { .. }, Some(state)) =
+            (&way, &self.speech, asked.message.params.request_state)
+        {
+            return self.go_on(asked, state).await;
+        }
+        let said = match self.send(peer, &way, asked).await {
+            Ok(said) => said,
+            Err(refused) if matches!(way, Way::Stateless) => {
+                let way = self.other_way(peer, refused).await?;
+                self.send(peer, &way, asked).await?
+            }
+            Err(refused) => return Err(refused),
+        };
+        Ok(said)
+    }
+
+    async fn send(&self, peer: &Peer, way: &Way, asked: &Asked<'_>) -> Result<Response<Body>, Refused> {
+        match (way, &self.speech) {
+            (Way::Stateless, speech) => {
+                let flights = Arc::default();
+                let request = self.stateless(peer, &flights, asked, "");
+                let said = peer.post(self.caller, request).await?;
+                let words = Words::of(self, peer, flights, false);
+                match speech {
+                    Speech::Modern { .. } => self.answered(peer, said, words.calling(&self.renamed(asked))),
+                    Speech::Legacy(session) => {
+                        let words = words.calling(&self.renamed(asked));
+                        self.in_rounds(peer, said, session, asked, words)
+                    }
+                }
+            }
+            (Way::Line(session), Speech::Modern { .. }) if asked.method() == "server/discover" => {
+                let hello = session.line(peer, self.caller).await?.hello.clone();
+                let hellos = Hellos::of(vec![(peer, Ok(hello))])?;
+                Ok(answer(asked.id, &hellos.into_discover(&SUPPORTED)))
+            }
+            (Way::Line(_), Speech::Modern { .. }) if asked.method() == "subscriptions/listen" => {
+                Err(Refusal::backend(peer.name(), "tells changes only in a session").into())
+            }
+            (Way::Line(session), speech) => {
+                self.note(session, asked);
+                let (edits, fresh) = self.said_to(peer, &session.flights, asked, true);
+                let said = session.post(peer, self.caller, asked.tool.clone(), edits.done()).await;
+                let said = said.inspect_err(|_| {
+                    session.flights.land(&fresh.to_string());
+                })?;
+                match (said, speech) {
+                    (Said::Events(body), Speech::Modern { .. }) => {
+                        Ok(self.until_asked(peer, session, fresh, body, asked))
+                    }
+                    (said, _) => {
+                        let words = Words::of(self, peer, session.flights.clone(), true);
+                        self.answered(peer, said, words.calling(&self.renamed(asked)))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The request for a backend that keeps no session, with `more` parameters.
+    pub(super) fn stateless(
+        &self,
+        peer: &Peer,
+        flights: &Arc<Flights>,
+        asked: &Asked<'_>,
+        more: &str,
+    ) -> Request {
+        let (mut edits, _) = self.said_to(peer, flights, asked, false);
+        match &self.speech {
+            Speech::Modern { .. } => {}
+            Speech::Legacy(_) => self.introduce(&mut edits, asked, more),
+        }
+        Request { tool: asked.tool.clone(), ..Request::posting(self.stateless_headers(asked), edits.done()) }
+    }
+
+    /// The message in the backend's words, under a fresh id.
+    fn said_to<'a>(
+        &self,
+        peer: &Peer,
+        flights: &Arc<Flights>,
+        asked: &Asked<'a>,
+        on_line: bool,
+    ) -> (Edits<'a>, u64) {
+        let Asked { message, body, id, target, .. } = asked;
+        let token = message.params.meta.as_ref().and_then(|meta| meta.token);
+        let fresh = flights.start(Flight {
+            peer: peer.place,
+            id: id.get().to_owned(),
+            token: token.map(|token| token.get().to_owned()),
+        });
+        let mut edits = Edits::of(body);
+        edits.replace(id.get(), fresh.to_string());
+        match (&message.params.meta, token) {
+            (Some(meta), _) if on_line && self.speech.is_modern() => {
+                edits.replace(meta.written, without_introduction(meta.written, fresh));
+            }
+            (_, Some(token)) => edits.replace(token.get(), fresh.to_string()),
+            (_, None) => {}
+        }
+        if let (Some(written), Some(subject)) = (target.written, &target.subject) {
+            edits.replace(written, quoted(subject));
+        }
+        (edits, fresh)
+    }
+
+    /// What the client calls the resource that it reads, where the backend calls it something else.
+    fn renamed(&self, asked: &Asked<'_>) -> Vec<(String, String)> {
+        let reads = asked.method() == "resources/read";
+        let ours = asked.message.params.uri.as_ref().map(|uri| uri.value.clone());
+        let theirs = asked.target.subject.clone();
+        let both = ours.zip(theirs).filter(|(ours, theirs)| reads && ours != theirs);
+        both.into_iter().collect()
+    }
+
+    /// Says in the message itself what a session would know.
+    fn introduce(&self, edits: &mut Edits<'_>, asked: &Asked<'_>, more: &str) {
+        let Asked { message, body, .. } = asked;
+        let meta = self.speech.as_meta();
+        let comma = if more.is_empty() { "" } else { "," };
+        match (message.params.meta.as_ref().map(|meta| meta.written), message.written) {
+            (Some(written), params) => {
+                edits.add_members(written, &meta);
+                if let Some(params) = params.filter(|_| !more.is_empty()) {
+                    edits.add_members(params.get(), more);
+                }
+            }
+            (None, Some(params)) => {
+                edits.add_members(params.get(), &format!("\"_meta\":{{{meta}}}{comma}{more}"));
+            }
+            (None, None) => {
+                let object = std::str::from_utf8(body).unwrap_or_default().trim_start();
+                edits.add_members(object, &format!("\"params\":{{\"_meta\":{{{meta}}}{comma}{more}}}"));
+            }
+        }
+    }
+
+    fn stateless_headers(&self, asked: &Asked<'_>) -> HeaderMap {
+        let method = asked.method();
+        let mut headers = match &self.speech {
+            // What the client says of the message is still so.
+            Speech::Modern { .. } if asked.target.written.is_none() => forwarded(self.caller.headers),
+            Speech::Modern { .. } | Speech::Legacy(_) => {
+                let subject = asked.message.subject().and(asked.target.subject.as_deref());
+                let mut headers = modern_headers(method, subject);
+                headers.extend(params(self.caller.headers));
+                headers
+            }
+        };
+        headers.insert(VERSION, HeaderValue::from_static(MODERN));
+        headers
+    }
+
+    /// Remembers what has to be said again to a backend that forgets.
+    fn note(&self, session: &Session, asked: &Asked<'_>) {
+        let Some(ours) = asked.message.params.uri.as_ref().map(|uri| uri.value.as_str()) else { return };
+        let theirs = asked.target.subject.as_deref().unwrap_or(ours);
+        match asked.method() {
+            "resources/subscribe" => session.lines.watch(asked.target.place, theirs, ours),
+            "resources/unsubscribe" => session.lines.stop_watching(asked.target.place, theirs),
+            _ => {}
+        }
+    }
+
+    /// What a backend says, in the client's words.
+    pub(super) fn answered(&self, peer: &Peer, said: Said, words: Words) -> Result<Response<Body>, Refused> {
+        match said {
+            Said::Nothing => Err(Refusal::backend(peer.name(), "did not answer what it was asked").into()),
+            Said::Message(text) => match words.message(&text) {
+                Some(text) => Ok(json(StatusCode::OK, text)),
+                None => Err(Refusal::backend(peer.name(), "answered something that nobody asked").into()),
+            },
+            Said::Events(body) => {
+                Ok(streaming(Body::from_stream(changed(body, move |event| words.event(event)))))
+            }
+        }
+    }
+}
+
+impl Asked<'_> {
+    fn method(&self) -> &str {
+        self.message.method.as_deref().unwrap_or_default()
+    }
+}
+
+impl Words {
+    /// An event in the client's words; `None` where it is none of its business.
+    pub(super) fn event(&self, event: Event) -> Option<Event> {
+        let event = match &event.data {
+            // Empty ones tell a client where to go on.
+            Some(data) if !data.is_empty() => {
+                let data = self.message(data)?;
+                if event.data.as_deref() == Some(&*data) { event } else { event.with_data(&data) }
+            }
+            _ => event,
+        };
+        match event.id.as_ref().map(|id| String::from_utf8_lossy(id).into_owned()) {
+            Some(id) if !id.is_empty() => Some(event.with_id(&self.event_id(&id))),
+            _ => Some(event),
+        }
+    }
+}
+
+/// What a request says of itself beside what a session knows already; a progress token is a fresh one.
+fn without_introduction(meta: &str, fresh: u64) -> String {
+    const KNOWN: [&str; 4] = ["protocolVersion", "clientCapabilities", "clientInfo", "logLevel"];
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(meta).unwrap_or_default();
+    let is_known =
+        |name: &str| name.strip_prefix("io.modelcontextprotocol/").is_some_and(|name| KNOWN.contains(&name));
+    let kept = members.into_iter().filter(|(name, _)| !is_known(name)).map(|(name, value)| {
+        let value = if name == "progressToken" { fresh.to_string() } else { value.get().to_owned() };
+        format!("{}:{value}", quoted(&name))
+    });
+    format!("{{{}}}", kept.collect::<Vec<_>>().join(","))
+}
+
+/// A stream that nobody on the way holds back.
+pub(super) fn streaming(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}

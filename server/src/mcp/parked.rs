@@ -1,0 +1,218 @@
+//! A backend with sessions asks something in the middle of a call, and the client has no session: the call is parked,
+//! and goes on when the client makes it again with the answer.
+
+use super::{
+    error::{Refusal, Refused},
+    flights::Flight,
+    forward::{Asked, streaming},
+    message::Message,
+    peer::Peer,
+    session::{Session, place, random},
+    sse::{Event, Events, Mouth},
+    talk::{Lasting, Talk},
+    wire::{Heard, quoted},
+    words::Words,
+};
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::{body::Body, http::Response};
+use countersign::clock::Clock;
+use serde_json::{Value, value::RawValue};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+/// Calls that wait for somebody to come back.
+#[derive(Debug)]
+pub(super) struct Parked {
+    calls: Mutex<HashMap<String, Call>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Call {
+    until: SystemTime,
+    /// Who may go on with it, and with what.
+    owner: String,
+    digest: Vec<u8>,
+    /// What the backend calls its question.
+    question: String,
+    going: Going,
+}
+
+/// A call that is on its way.
+#[derive(Debug)]
+pub(super) struct Going {
+    session: Arc<Session>,
+    place: usize,
+    fresh: u64,
+    events: Events,
+    owner: String,
+    digest: Vec<u8>,
+}
+
+/// How long anybody waits, and how many.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+const MOST: usize = 10_000;
+/// By which name the client answers the question.
+const QUESTION: &str = "question";
+
+impl Parked {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { calls: Mutex::default(), clock }
+    }
+
+    /// The state with which the client finds it again; `None` where there is no room.
+    fn park(&self, question: String, going: Going) -> Option<String> {
+        let state = random()?;
+        let now = self.clock.now();
+        let mut calls = self.lock();
+        calls.retain(|_, call| call.until > now);
+        if calls.len() >= MOST {
+            return None;
+        }
+        let call = Call {
+            until: now + PATIENCE,
+            owner: going.owner.clone(),
+            digest: going.digest.clone(),
+            question,
+            going,
+        };
+        calls.insert(state.clone(), call);
+        Some(state)
+    }
+
+    /// The call that somebody may go on with, once.
+    fn take(&self, state: &str, owner: &str, digest: &[u8]) -> Option<(String, Going)> {
+        let now = self.clock.now();
+        let mut calls = self.lock();
+        let fits = |call: &Call| call.until > now && call.owner == owner && call.digest == digest;
+        if !calls.get(state).is_some_and(fits) {
+            return None;
+        }
+        calls.remove(state).map(|call| (call.question, call.going))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Call>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Talk<'_> {
+    /// Relays what a backend says in a session of ours to a client that has none.
+    pub(super) fn until_asked(
+        &self,
+        peer: &Peer,
+        session: &Arc<Session>,
+        fresh: u64,
+        body: Body,
+        asked: &Asked<'_>,
+    ) -> Response<Body> {
+        let going = Going {
+            session: session.clone(),
+            place: peer.place,
+            fresh,
+            events: Events::of(body),
+            owner: place(self.caller.who.identity()),
+            digest: digest_of(asked.message),
+        };
+        let words = Words::of(self, peer, session.flights.clone(), true);
+        going_on(self.lasting(), going, words, asked.id)
+    }
+
+    /// Goes on with the call that a request says it continues.
+    pub(super) async fn go_on(&self, asked: &Asked<'_>, state: &RawValue) -> Result<Response<Body>, Refused> {
+        let wrong = || Refusal::invalid_params("there is no call with this `requestState`, or not any more");
+        let state: String = serde_json::from_str(state.get()).map_err(|_| wrong())?;
+        let answers = asked.message.params.input_responses.map(RawValue::get).unwrap_or("{}");
+        let answers: BTreeMap<String, &RawValue> = serde_json::from_str(answers).map_err(|_| wrong())?;
+        let Some(answer) = answers.get(QUESTION) else {
+            return Err(Refusal::invalid_params("`inputResponses` lacks the answer to the question").into());
+        };
+        let owner = place(self.caller.who.identity());
+        let parked = self.hub.parked.take(&state, &owner, &digest_of(asked.message));
+        let (question, going) = parked.ok_or_else(wrong)?;
+        let peer = self.hub.peer(going.place)?;
+        let token = asked.message.params.meta.as_ref().and_then(|meta| meta.token);
+        going.session.flights.go_on(
+            going.fresh,
+            Flight {
+                peer: going.place,
+                id: asked.id.get().to_owned(),
+                token: token.map(|token| token.get().to_owned()),
+            },
+        );
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{question},"result":{}}}"#, answer.get());
+        going.session.post(peer, self.caller, None, body.into()).await?;
+        let words = Words::of(self, peer, going.session.flights.clone(), true);
+        Ok(going_on(self.lasting(), going, words, asked.id))
+    }
+}
+
+fn going_on(lasting: Lasting, mut going: Going, words: Words, id: &RawValue) -> Response<Body> {
+    let id = id.get().to_owned();
+    streaming(Mouth::speaking(async move |mouth| {
+        while let Ok(Some(event)) = going.events.next().await {
+            let data = event.data.clone().unwrap_or_default();
+            let heard = Heard::parse(&data);
+            if let Some(heard) = &heard
+                && let (Some(method), Some(question)) = (&heard.method, heard.id)
+            {
+                if method == "ping" {
+                    pong(&lasting, &going.session, going.place, question).await;
+                    continue;
+                }
+                let required = required(&lasting, heard, question, going, &id);
+                mouth.say(Event::saying(required.as_bytes())).await;
+                return;
+            }
+            let is_answer = heard.is_some_and(|heard| heard.is_answer());
+            if let Some(event) = words.event(event)
+                && mouth.say(event).await.is_none()
+            {
+                return;
+            }
+            if is_answer {
+                return;
+            }
+        }
+    }))
+}
+
+/// Parks the call, and says what it needs.
+fn required(lasting: &Lasting, heard: &Heard<'_>, question: &RawValue, going: Going, id: &str) -> String {
+    let method = heard.method.as_deref().unwrap_or_default();
+    let params = heard.params.map(|params| format!(",\"params\":{}", params.get())).unwrap_or_default();
+    let needed = format!(r#"{{"method":{}{params}}}"#, quoted(method));
+    let talk = lasting.talk();
+    match talk.hub.parked.park(question.get().to_owned(), going) {
+        Some(state) => format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"input_required","inputRequests":{{"{QUESTION}":{needed}}},"requestState":{}}}}}"#,
+            quoted(&state)
+        ),
+        None => format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32003,"message":"too many calls wait for an answer; try again"}}}}"#
+        ),
+    }
+}
+
+async fn pong(lasting: &Lasting, session: &Session, place: usize, question: &RawValue) {
+    let talk = lasting.talk();
+    let Ok(peer) = talk.hub.peer(place) else { return };
+    let body = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, question.get());
+    if session.post(peer, talk.caller, None, body.into()).await.is_err() {
+        tracing::info!(backend = peer.name(), "could not be told that the client is there");
+    }
+}
+
+/// What has to be the same when a call goes on: what is called, and with which arguments.
+fn digest_of(message: &Message<'_>) -> Vec<u8> {
+    let arguments = message.params.arguments.map(RawValue::get).unwrap_or("null");
+    // The order of members may be another one when they are written again.
+    let arguments: Value = serde_json::from_str(arguments).unwrap_or_default();
+    let method = message.method.as_deref().unwrap_or_default();
+    let called = Value::from(vec![method.into(), message.subject().into(), arguments]).to_string();
+    digest(&SHA256, called.as_bytes()).as_ref().to_vec()
+}

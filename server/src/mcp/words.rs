@@ -1,0 +1,205 @@
+//! What a backend says, in the words of the client that hears it.
+
+use super::{
+    catalog::Catalogues,
+    flights::Flights,
+    peer::Peer,
+    session::Session,
+    talk::{Speech, Talk},
+    wire::{Edits, Heard, quoted},
+};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// Knows which ids, tokens and names of a backend's messages are which of the client's.
+#[derive(Debug)]
+pub(super) struct Words {
+    backend: String,
+    place: usize,
+    flights: Arc<Flights>,
+    catalogues: Arc<Catalogues>,
+    transparent: bool,
+    client_is_modern: bool,
+    on_line: bool,
+    named: Named,
+}
+
+/// Who knows what the client calls a resource.
+#[derive(Debug)]
+enum Named {
+    /// The session in which it is watched.
+    In(Arc<Session>),
+    /// These are, by what the client calls them, and what the backend does.
+    As(Vec<(String, String)>),
+}
+
+/// What a result of the versions with sessions lacks.
+const AS_MODERN: &str = r#""resultType":"complete","ttlMs":0,"cacheScope":"private""#;
+
+#[derive(Default, Deserialize)]
+struct Told<'a> {
+    #[serde(borrow, rename = "progressToken")]
+    token: Option<&'a RawValue>,
+    #[serde(borrow, rename = "requestId")]
+    request: Option<&'a RawValue>,
+    #[serde(borrow)]
+    uri: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "_meta")]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, rename = "io.modelcontextprotocol/subscriptionId")]
+    subscription: Option<&'a RawValue>,
+}
+
+impl Words {
+    /// For what `peer` says to the client of `talk`, on a line or not.
+    pub(super) fn of(talk: &Talk<'_>, peer: &Peer, flights: Arc<Flights>, on_line: bool) -> Self {
+        Self {
+            backend: peer.name().to_owned(),
+            place: peer.place,
+            flights,
+            catalogues: talk.hub.catalogues.clone(),
+            transparent: talk.hub.is_transparent(),
+            client_is_modern: talk.speech.is_modern(),
+            on_line,
+            named: match &talk.speech {
+                Speech::Legacy(session) => Named::In(session.clone()),
+                Speech::Modern { .. } => Named::As(Vec::new()),
+            },
+        }
+    }
+
+    /// The same, where the client calls resources otherwise: `ours` and `theirs`.
+    pub(super) fn calling(self, resources: &[(String, String)]) -> Self {
+        if resources.is_empty() { self } else { Self { named: Named::As(resources.to_vec()), ..self } }
+    }
+
+    /// The message in the client's words; `None` where it is none of its business.
+    pub(super) fn message(&self, text: &[u8]) -> Option<Bytes> {
+        let Some(heard) = Heard::parse(text) else {
+            tracing::warn!(backend = self.backend, "said something that is no message");
+            return None;
+        };
+        let mut edits = Edits::of(text);
+        match (&heard.method, heard.id) {
+            (None, Some(id)) => {
+                let Some(flight) = self.flights.land(id.get()) else {
+                    tracing::warn!(backend = self.backend, "answered something that nobody asked");
+                    return None;
+                };
+                edits.replace(id.get(), flight.id);
+                if let Some(result) = heard.result.filter(|_| self.client_is_modern && self.on_line) {
+                    edits.add_members(result.get(), AS_MODERN);
+                }
+                if let (Some(result), Named::As(named)) = (heard.result, &self.named)
+                    && !named.is_empty()
+                {
+                    rename_contents(&mut edits, result, named);
+                }
+                if let Some(meta) = heard.result.and_then(|result| told_in(result).meta)
+                    && let Some(id) = meta.subscription
+                {
+                    self.subscription(&mut edits, id);
+                }
+            }
+            (Some(method), Some(id)) => {
+                if self.client_is_modern {
+                    tracing::warn!(backend = self.backend, %method, "asked a client that cannot be asked");
+                    return None;
+                }
+                edits.replace(id.get(), quoted(&self.event_id(id.get())));
+            }
+            (Some(method), None) => self.notification(&mut edits, method, heard.params),
+            (None, None) => return None,
+        }
+        Some(edits.done())
+    }
+
+    pub(super) fn flights(&self) -> &Arc<Flights> {
+        &self.flights
+    }
+
+    /// What a client is told instead of an id that only this backend knows.
+    pub(super) fn event_id(&self, id: &str) -> String {
+        format!("{}:{id}", self.backend)
+    }
+
+    fn notification(&self, edits: &mut Edits<'_>, method: &str, params: Option<&RawValue>) {
+        let Told { token, request, uri, meta } = params.map(told_in).unwrap_or_default();
+        match method {
+            "notifications/progress" => {
+                let found = token.and_then(|token| Some((token, self.flights.find(token.get())?.token?)));
+                if let Some((token, theirs)) = found {
+                    edits.replace(token.get(), theirs);
+                }
+            }
+            // Of what it asked the client.
+            "notifications/cancelled" => {
+                if let Some(request) = request {
+                    edits.replace(request.get(), quoted(&self.event_id(request.get())));
+                }
+            }
+            "notifications/resources/updated" if !self.transparent => {
+                if let Some(uri) = uri
+                    && let Some(exposed) = self.exposed(uri)
+                {
+                    edits.replace(uri.get(), quoted(&exposed));
+                }
+            }
+            "notifications/tools/list_changed"
+            | "notifications/prompts/list_changed"
+            | "notifications/resources/list_changed" => self.catalogues.forget(),
+            _ => {}
+        }
+        if let Some(id) = meta.and_then(|meta| meta.subscription) {
+            self.subscription(edits, id);
+        }
+    }
+
+    fn subscription(&self, edits: &mut Edits<'_>, id: &RawValue) {
+        if let Some(flight) = self.flights.find(id.get()) {
+            edits.replace(id.get(), flight.id);
+        }
+    }
+
+    /// What the client calls a resource, where that is something else.
+    fn exposed(&self, uri: &RawValue) -> Option<String> {
+        let theirs: String = serde_json::from_str(uri.get()).ok()?;
+        let ours = match &self.named {
+            Named::In(session) => session.lines.watched_as(self.place, &theirs)?,
+            Named::As(named) => named.iter().find(|(_, known)| *known == theirs)?.0.clone(),
+        };
+        (ours != theirs).then_some(ours)
+    }
+}
+
+/// Resources in a result get the names by which they were asked for.
+fn rename_contents(edits: &mut Edits<'_>, result: &RawValue, named: &[(String, String)]) {
+    #[derive(Deserialize)]
+    struct Read<'a> {
+        #[serde(borrow, default)]
+        contents: Vec<Content<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Content<'a> {
+        #[serde(borrow)]
+        uri: Option<&'a RawValue>,
+    }
+    let Ok(read) = serde_json::from_str::<Read<'_>>(result.get()) else { return };
+    for written in read.contents.into_iter().filter_map(|content| content.uri) {
+        let theirs: Option<String> = serde_json::from_str(written.get()).ok();
+        let ours = theirs.and_then(|theirs| named.iter().find(|(_, known)| *known == theirs));
+        if let Some((ours, _)) = ours {
+            edits.replace(written.get(), quoted(ours));
+        }
+    }
+}
+
+fn told_in(params: &RawValue) -> Told<'_> {
+    serde_json::from_str(params.get()).unwrap_or_default()
+}

@@ -1,0 +1,184 @@
+//! Clients of one era before backends of the other.
+
+use crate::{
+    gateway::{Gateway, MODERN, mcp_at, message},
+    several_live::{connect, text},
+};
+use countersign_fixtures::{
+    http::Server,
+    mcp::{Listening, everything::Everything, legacy_only, modern_only},
+};
+use countersign_tests::mcp::{Era, Heard};
+use http::Method;
+use rmcp::model::{GetPromptRequestParams, ReadResourceRequestParams};
+use serde_json::{Value, json};
+
+/// A gateway before a backend that was never taught 2026-07-28, and one that has no sessions.
+struct House {
+    gateway: Gateway,
+    old: Everything,
+    new: Everything,
+    heard_by_new: Listening,
+    _servers: [Server; 2],
+}
+
+impl House {
+    async fn build() -> Self {
+        let (old, new, heard_by_new) = (Everything::default(), Everything::default(), Listening::default());
+        let servers = [
+            Server::start(legacy_only(old.router())).await,
+            Server::start(heard_by_new.before(modern_only(new.router()))).await,
+        ];
+        let backends = [("old", mcp_at(&servers[0])), ("new", mcp_at(&servers[1]))];
+        let gateway = Gateway::with_backends(&backends).await;
+        Self { gateway, old, new, heard_by_new, _servers: servers }
+    }
+}
+
+#[tokio::test]
+async fn every_client_reaches_every_backend() {
+    let house = House::build().await;
+    for era in [Era::Legacy, Era::Modern] {
+        let (client, mut heard) = connect(&house.gateway, era).await;
+        let tools = client.list_all_tools().await.unwrap();
+        for backend in ["old", "new", "warehouse"] {
+            assert!(
+                tools.iter().any(|tool| tool.name.starts_with(&format!("{backend}__"))),
+                "{era:?} {backend}"
+            );
+        }
+        for backend in ["old", "new"] {
+            let simple = text(&client, &format!("{backend}__test_simple_text"), json!({})).await;
+            assert_eq!(simple, "This is a simple text response for testing.", "{era:?} {backend}");
+            text(&client, &format!("{backend}__test_tool_with_progress"), json!({})).await;
+            for step in [0.0, 50.0, 100.0] {
+                assert_eq!(heard.recv().await, Some(Heard::Progress(step)), "{era:?} {backend}");
+            }
+            let prompt = GetPromptRequestParams::new(format!("{backend}__test_simple_prompt"));
+            let prompt = json!(client.get_prompt(prompt).await.unwrap());
+            assert_eq!(prompt["messages"][0]["content"]["type"], "text", "{era:?} {backend}");
+        }
+        for uri in ["test://static-text", "new+test://static-text"] {
+            let read =
+                json!(Box::pin(client.read_resource(ReadResourceRequestParams::new(uri))).await.unwrap());
+            assert_eq!(read["contents"][0]["uri"], uri, "{era:?}: {read}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_backend_can_ask_every_client() {
+    let house = House::build().await;
+    for era in [Era::Legacy, Era::Modern] {
+        let (client, _heard) = connect(&house.gateway, era).await;
+        for backend in ["old", "new"] {
+            for (tool, arguments, told) in [
+                ("test_sampling", json!({"prompt": "Which city?"}), "LLM response: Paris"),
+                (
+                    "test_elicitation",
+                    json!({"message": "Who?"}),
+                    r#"User response: action=accept, content={"email":"Ada","username":"Ada"}"#,
+                ),
+                ("test_list_roots", json!({}), r#"Roots: [{"uri":"file:///home/somebody"}]"#),
+                (
+                    "test_input_required_result_multiple_inputs",
+                    json!({}),
+                    r#"Paris Ada; roots: [{"uri":"file:///home/somebody"}]"#,
+                ),
+                ("test_input_required_result_multi_round", json!({}), "Ada likes Ada."),
+                ("test_input_required_result_request_state", json!({}), "state-ok: it came back unchanged."),
+            ] {
+                let name = format!("{backend}__{tool}");
+                assert_eq!(text(&client, &name, arguments).await, told, "{era:?} {name}");
+            }
+        }
+    }
+    assert_eq!((house.old.cancelled(), house.new.cancelled()), (0, 0));
+    let requests = house.heard_by_new.requests();
+    assert!(requests.iter().all(|request| !request.contains("mcp-session-id")), "it has no sessions");
+}
+
+#[tokio::test]
+async fn results_of_old_backends_are_whole_for_new_clients() {
+    let house = House::build().await;
+    let call = json!({"name": "old__test_simple_text", "arguments": {}});
+    let called = message(&house.gateway.modern("bob", "tools/call", call).await);
+    assert_eq!(called["result"]["resultType"], "complete", "{called}");
+    let listed = message(&house.gateway.modern("bob", "tools/list", json!({})).await);
+    assert_eq!(listed["result"]["_meta"]["countersign/backends"]["old"]["status"], "ok", "{listed}");
+    assert_eq!(listed["result"]["cacheScope"], "private");
+}
+
+#[tokio::test]
+async fn a_parked_call_goes_on_once_for_the_same_caller_and_arguments() {
+    let house = House::build().await;
+    let capable = |params: Value| {
+        let mut params = params;
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        });
+        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}).to_string()
+    };
+    let call = async |who: &str, params: Value| {
+        let authorization = format!("Bearer {}", house.gateway.token(who));
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("mcp-protocol-version", MODERN),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "old__test_elicitation"),
+        ];
+        message(&house.gateway.send(Method::POST, &headers, &capable(params)).await)
+    };
+    let asks = json!({"name": "old__test_elicitation", "arguments": {"message": "Who?"}});
+    let asked = call("bob", asks.clone()).await;
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    let (key, question) = asked["result"]["inputRequests"].as_object().unwrap().iter().next().unwrap();
+    assert_eq!(question["method"], "elicitation/create");
+    assert_eq!(question["params"]["message"], "Who?");
+    let answer = json!({key: {"action": "accept", "content": {"username": "bob", "email": "b@x"}}});
+    let with = |params: &Value, state: &Value| {
+        let mut params = params.clone();
+        params["inputResponses"] = answer.clone();
+        params["requestState"] = state.clone();
+        params
+    };
+    let state = &asked["result"]["requestState"];
+    let other = json!({"name": "old__test_elicitation", "arguments": {"message": "Somebody else?"}});
+    for (who, params) in
+        [("carol", with(&asks, state)), ("bob", with(&other, state)), ("bob", with(&asks, &json!("made up")))]
+    {
+        assert_eq!(call(who, params).await["error"]["code"], -32602);
+    }
+    let done = call("bob", with(&asks, state)).await;
+    assert_eq!(done["id"], 7);
+    assert!(
+        done["result"]["content"][0]["text"].as_str().unwrap().contains("\"username\":\"bob\""),
+        "{done}"
+    );
+    assert_eq!(call("bob", with(&asks, state)).await["error"]["code"], -32602, "only once");
+}
+
+#[tokio::test]
+async fn a_single_backend_of_the_other_era_is_reached_too() {
+    for (name, router) in [
+        ("old", legacy_only(Everything::default().router())),
+        ("new", modern_only(Everything::default().router())),
+    ] {
+        let server = Server::start(router).await;
+        let gateway = Gateway::with(|text| {
+            let start = text.split("backends:").next().unwrap().to_owned();
+            format!("{start}backends:\n  {name}:\n    url: {}\n    auth: none\n", mcp_at(&server))
+        })
+        .await;
+        for era in [Era::Legacy, Era::Modern] {
+            let (client, _heard) = connect(&gateway, era).await;
+            assert!(client.list_all_tools().await.unwrap().len() > 30, "{era:?} {name}");
+            assert_eq!(
+                text(&client, "test_list_roots", json!({})).await,
+                r#"Roots: [{"uri":"file:///home/somebody"}]"#
+            );
+        }
+    }
+}
