@@ -1,0 +1,98 @@
+//! Access tokens (RFC 9068): signed, for one resource, and for nobody to keep.
+
+use super::{error::Fault, grant::Grant, keys::Keys, secret};
+use countersign::clock::Clock;
+use serde_json::{Map, Value, json};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// Makes access tokens.
+#[derive(Clone, Debug)]
+pub(super) struct AccessTokens {
+    issuer: String,
+    keys: Arc<Keys>,
+    lifetime: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl AccessTokens {
+    pub(super) fn new(issuer: &str, keys: Arc<Keys>, lifetime: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self { issuer: issuer.to_owned(), keys, lifetime, clock }
+    }
+
+    pub(super) const fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// What they are verified with.
+    pub(super) fn jwks(&self) -> Value {
+        self.keys.jwks()
+    }
+
+    /// A token for what was granted. What upstreams said of a person never stands in place of what we say.
+    pub(super) fn mint(&self, grant: &Grant) -> Result<String, Fault> {
+        let now = self.clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
+        let ours = json!({
+            "iss": self.issuer,
+            "sub": grant.subject,
+            "aud": grant.resource,
+            "client_id": grant.client,
+            "iat": now,
+            "exp": now + self.lifetime.as_secs(),
+            "jti": secret::fresh_id()?,
+            "scope": scopes.join(" "),
+            "sid": grant.session,
+        });
+        let mut claims = grant.claims.clone();
+        for name in OURS_ALONE {
+            claims.remove(name);
+        }
+        claims.extend(ours.as_object().cloned().unwrap_or_else(Map::new));
+        self.keys.sign("at+jwt", &Value::Object(claims))
+    }
+}
+
+/// What no upstream has a say in, also where we say nothing.
+const OURS_ALONE: [&str; 5] = ["act", "may_act", "nbf", "cnf", "https://aws.amazon.com/tags"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuer::testing::{Scene, access, grant, verified};
+
+    #[tokio::test]
+    async fn it_says_who_may_do_what_where_and_for_how_long() {
+        let scene = Scene::new();
+        let tokens = access(&scene).await;
+        let mut grant = grant();
+        grant.claims.insert("groups".into(), json!(["admins"]));
+        for (name, value) in [
+            ("sub", json!("root")),
+            ("iss", json!("https://evil.example")),
+            ("aud", json!("https://elsewhere.example")),
+            ("scope", json!("everything")),
+            ("exp", json!(9_999_999_999_u64)),
+            ("act", json!({"sub": "root"})),
+            ("https://aws.amazon.com/tags", json!({"principal_tags": {"team": ["root"]}})),
+        ] {
+            grant.claims.insert(name.into(), value);
+        }
+        let (one, other) = (tokens.mint(&grant).unwrap(), tokens.mint(&grant).unwrap());
+        let mut claims = verified(&one, &tokens.keys.jwks()).unwrap();
+        let id = claims.as_object_mut().unwrap().remove("jti").unwrap();
+        assert_ne!(Some(&id), verified(&other, &tokens.keys.jwks()).unwrap().get("jti"));
+        let now = scene.hands.unix();
+        assert_eq!(
+            claims,
+            json!({
+                "iss": "https://mcp.example.com", "sub": "alice", "aud": "https://mcp.example.com/mcp",
+                "client_id": "client", "iat": now, "exp": now + 3600, "scope": "mcp:read", "sid": "session",
+                "groups": ["admins"],
+            })
+        );
+        assert_eq!(jsonwebtoken::decode_header(&one).unwrap().typ.as_deref(), Some("at+jwt"));
+    }
+}

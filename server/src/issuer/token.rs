@@ -1,0 +1,273 @@
+//! The token endpoint: codes and refresh tokens become access tokens.
+
+use super::{
+    access::AccessTokens,
+    client::{Client, Clients, Credentials},
+    code::{Codes, Redeemed, Shown},
+    error::{Code, Problem, Refusal},
+    family::Families,
+    form::Form,
+    grant::Grant,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Answers clients that come for tokens.
+#[derive(Clone, Debug)]
+pub(super) struct TokenEndpoint {
+    pub(super) clients: Clients,
+    pub(super) codes: Codes,
+    pub(super) families: Families,
+    pub(super) access: AccessTokens,
+}
+
+impl TokenEndpoint {
+    /// The answer to a request with this `Authorization` and this body.
+    pub(super) async fn answer(&self, authorization: Option<&str>, body: &[u8]) -> Result<Value, Problem> {
+        let form = Form::parse(body)?;
+        let grant_type = form.need("grant_type")?;
+        let client = self.client(authorization, &form).await?;
+        let (grant, refresh) = match grant_type {
+            "authorization_code" => self.redeem(&client, &form).await?,
+            "refresh_token" => self.refresh(&client, &form).await?,
+            _ => {
+                let what = "`grant_type` is authorization_code or refresh_token";
+                return Err(Refusal::new(Code::UnsupportedGrantType, what).into());
+            }
+        };
+        let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
+        Ok(json!({
+            "access_token": self.access.mint(&grant)?,
+            "token_type": "Bearer",
+            "expires_in": self.access.lifetime().as_secs(),
+            "refresh_token": refresh,
+            "scope": scopes.join(" "),
+        }))
+    }
+
+    /// Ends what a token belongs to (RFC 7009). Whether there was any is nobody's business.
+    pub(super) async fn revoke(&self, authorization: Option<&str>, body: &[u8]) -> Result<(), Problem> {
+        let form = Form::parse(body)?;
+        let token = form.need("token")?;
+        let client = self.client(authorization, &form).await?;
+        Ok(self.families.revoke(token, &client.id).await?)
+    }
+
+    async fn redeem(&self, client: &Client, form: &Form<'_>) -> Result<(Grant, String), Problem> {
+        let shown = Shown {
+            client: &client.id,
+            redirect: form.get("redirect_uri"),
+            verifier: form.need("code_verifier")?,
+        };
+        let issued = match self.codes.redeem(form.need("code")?, &shown).await? {
+            Redeemed::Granted(issued) => issued,
+            Redeemed::Again { family } => {
+                self.families.end(&family).await?;
+                tracing::warn!(client = client.id, "a code was shown twice; what came of it is ended");
+                return Err(ended().into());
+            }
+        };
+        same_resource(&issued.grant, form)?;
+        let refresh = self.families.begin(&issued.family, &issued.grant).await?.ok_or_else(ended)?;
+        Ok((issued.grant, refresh))
+    }
+
+    async fn refresh(&self, client: &Client, form: &Form<'_>) -> Result<(Grant, String), Problem> {
+        let asked: BTreeSet<String> = form
+            .get("scope")
+            .into_iter()
+            .flat_map(|text| text.split(' '))
+            .filter(|scope| !scope.is_empty())
+            .map(str::to_owned)
+            .collect();
+        // Looked at before anything is spent.
+        let check = |grant: &Grant| {
+            same_resource(grant, form)?;
+            grant.narrowed(&asked).ok_or_else(|| {
+                Refusal::new(Code::InvalidScope, "`scope` names what was not granted in the first place")
+            })
+        };
+        self.families.rotate(form.need("refresh_token")?, &client.id, check).await
+    }
+
+    /// Who sent it: told in the header or in the body, and not in both.
+    async fn client(&self, authorization: Option<&str>, form: &Form<'_>) -> Result<Client, Problem> {
+        let (in_body, secret) = (form.get("client_id"), form.get("client_secret"));
+        let Some(header) = authorization else {
+            let id =
+                in_body.ok_or_else(|| Refusal::new(Code::InvalidClient, "the request names no client"))?;
+            return self.clients.authenticated(Credentials { id, secret }).await;
+        };
+        let (id, told) = basic(header)
+            .ok_or_else(|| Refusal::new(Code::InvalidClient, "`Authorization` is no Basic of a client"))?;
+        if secret.is_some() || in_body.is_some_and(|other| other != id) {
+            return Err(Refusal::new(Code::InvalidRequest, "the client is named twice").into());
+        }
+        self.clients.authenticated(Credentials { id: &id, secret: Some(&told) }).await
+    }
+}
+
+fn ended() -> Refusal {
+    Refusal::new(Code::InvalidGrant, "the code was used before, so what came of it is ended")
+}
+
+fn same_resource(grant: &Grant, form: &Form<'_>) -> Result<(), Refusal> {
+    if form.all("resource").all(|told| told == grant.resource) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::InvalidTarget, "`resource` is not what was granted"))
+}
+
+/// Both halves are encoded as in a form before they are put together (RFC 6749, section 2.3.1).
+fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':').filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let plain = |text: &str| {
+        let parsed = url::form_urlencoded::parse(text.as_bytes()).next();
+        parsed.map_or_else(String::new, |(text, _)| text.into_owned())
+    };
+    // A secret with `=` or `&` in it was encoded, or else it would not be one parameter's name.
+    (!secret.contains(['=', '&']) && !id.contains(['=', '&'])).then(|| (plain(id), plain(secret)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuer::testing::{Scene, VERIFIER, grant, issued, token_endpoint, verified};
+    use std::time::Duration;
+
+    const CODE: &str =
+        "grant_type=authorization_code&client_id=client&redirect_uri=https%3A%2F%2Fclient.example%2Fcallback";
+
+    fn redeem(code: &str) -> String {
+        format!("{CODE}&code_verifier={VERIFIER}&code={code}")
+    }
+
+    fn refresh(token: &Value) -> String {
+        format!("grant_type=refresh_token&client_id=client&refresh_token={}", token.as_str().unwrap())
+    }
+
+    async fn said(endpoint: &TokenEndpoint, body: &str) -> Code {
+        match endpoint.answer(None, body.as_bytes()).await {
+            Err(Problem::Refused(refusal)) => refusal.code(),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_code_becomes_tokens_and_a_refresh_token_newer_ones() {
+        let scene = Scene::new();
+        let endpoint = token_endpoint(&scene).await;
+        let code = endpoint.codes.issue(issued()).await.unwrap();
+        let answer = endpoint.answer(None, redeem(&code).as_bytes()).await.unwrap();
+        assert_eq!(
+            (&answer["token_type"], &answer["expires_in"], &answer["scope"]),
+            (&json!("Bearer"), &json!(3600), &json!("mcp:read"))
+        );
+        scene.hands.advance(Duration::from_secs(3600));
+        let newer = endpoint.answer(None, refresh(&answer["refresh_token"]).as_bytes()).await.unwrap();
+        assert_ne!(newer["refresh_token"], answer["refresh_token"]);
+        assert_ne!(newer["access_token"], answer["access_token"]);
+        let jwks = endpoint.access.jwks();
+        let claims = verified(newer["access_token"].as_str().unwrap(), &jwks).unwrap();
+        assert_eq!(
+            (&claims["sub"], &claims["aud"]),
+            (&json!("alice"), &json!("https://mcp.example.com/mcp"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_code_that_is_shown_again_ends_what_came_of_it() {
+        let scene = Scene::new();
+        let endpoint = token_endpoint(&scene).await;
+        let code = endpoint.codes.issue(issued()).await.unwrap();
+        let answer = endpoint.answer(None, redeem(&code).as_bytes()).await.unwrap();
+        assert_eq!(said(&endpoint, &redeem(&code)).await, Code::InvalidGrant);
+        assert_eq!(said(&endpoint, &refresh(&answer["refresh_token"])).await, Code::InvalidGrant);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_granted_is_not_given_and_nothing_is_spent_by_asking() {
+        let scene = Scene::new();
+        let endpoint = token_endpoint(&scene).await;
+        let mut issued = issued();
+        issued.grant.scopes.insert("mcp:write".into());
+        let code = endpoint.codes.issue(issued).await.unwrap();
+        let answer = endpoint.answer(None, redeem(&code).as_bytes()).await.unwrap();
+        let token = &answer["refresh_token"];
+        let more = |what: &str| format!("{}&{what}", refresh(token));
+        assert_eq!(said(&endpoint, &more("scope=mcp:read+root")).await, Code::InvalidScope);
+        assert_eq!(said(&endpoint, &more("resource=https://elsewhere.example")).await, Code::InvalidTarget);
+        let narrow = endpoint.answer(None, more("scope=mcp:read").as_bytes()).await.unwrap();
+        assert_eq!(narrow["scope"], "mcp:read");
+        // Less was asked for this once; what was granted stays granted.
+        let whole = endpoint.answer(None, refresh(&narrow["refresh_token"]).as_bytes()).await.unwrap();
+        assert_eq!(whole["scope"], "mcp:read mcp:write");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_wrong_is_told_why() {
+        let scene = Scene::new();
+        let endpoint = token_endpoint(&scene).await;
+        for (body, code) in [
+            ("", Code::InvalidRequest),
+            ("grant_type=authorization_code", Code::InvalidClient),
+            ("grant_type=password&client_id=client", Code::UnsupportedGrantType),
+            ("grant_type=refresh_token&client_id=client", Code::InvalidRequest),
+            ("grant_type=refresh_token&client_id=client&refresh_token=x", Code::InvalidGrant),
+            ("grant_type=refresh_token&client_id=nobody&refresh_token=x", Code::InvalidClient),
+            (
+                "grant_type=refresh_token&client_id=client&client_secret=x&refresh_token=x",
+                Code::InvalidClient,
+            ),
+            ("grant_type=authorization_code&client_id=client&code=x", Code::InvalidRequest),
+            ("grant_type=a&grant_type=b&client_id=client", Code::InvalidRequest),
+        ] {
+            assert_eq!(said(&endpoint, body).await, code, "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_with_a_secret_says_it_in_one_place() {
+        let scene = Scene::new();
+        let endpoint = token_endpoint(&scene).await;
+        let header = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
+        let body = "grant_type=refresh_token&refresh_token=x";
+        let shown = async |authorization: Option<&str>, body: &str| match endpoint
+            .answer(authorization, body.as_bytes())
+            .await
+        {
+            Err(Problem::Refused(refusal)) => refusal.code(),
+            other => panic!("{other:?}"),
+        };
+        // The right secret gets as far as the token, which is none.
+        for right in ["confidential:s%20ecret", "confidential:s+ecret"] {
+            assert_eq!(shown(Some(&header(right)), body).await, Code::InvalidGrant);
+        }
+        let in_body = format!("{body}&client_id=confidential&client_secret=s+ecret");
+        assert_eq!(shown(None, &in_body).await, Code::InvalidGrant);
+        for wrong in
+            [header("confidential:other"), header("confidential"), "Bearer x".into(), "Basic !".into()]
+        {
+            assert_eq!(shown(Some(&wrong), body).await, Code::InvalidClient, "{wrong}");
+        }
+        let both = Some(header("confidential:s%20ecret"));
+        assert_eq!(shown(both.as_deref(), &in_body).await, Code::InvalidRequest);
+        assert_eq!(shown(both.as_deref(), &format!("{body}&client_id=client")).await, Code::InvalidRequest);
+    }
+
+    #[tokio::test]
+    async fn a_client_may_end_what_it_has_and_learns_nothing_of_the_rest() {
+        let scene = Scene::new();
+        let endpoint = token_endpoint(&scene).await;
+        let token = endpoint.families.begin("family", &grant()).await.unwrap().unwrap();
+        let body = format!("token={token}&client_id=client");
+        for known_or_not in ["token=none&client_id=client", body.as_str(), body.as_str()] {
+            endpoint.revoke(None, known_or_not.as_bytes()).await.unwrap();
+        }
+        assert_eq!(said(&endpoint, &refresh(&json!(token))).await, Code::InvalidGrant);
+        assert!(endpoint.revoke(None, b"token=x&client_id=nobody").await.is_err());
+    }
+}
