@@ -12,6 +12,8 @@ mod fanout;
 mod flights;
 mod forward;
 mod hello;
+#[cfg(any(test, feature = "internals"))]
+pub(crate) mod invariants;
 mod line;
 mod listen;
 mod message;
