@@ -22,4 +22,6 @@ pub(crate) mod store;
 mod token_endpoint;
 pub(crate) mod tools;
 
-pub(crate) use self::load::{load, parse};
+pub(crate) use self::load::load;
+#[cfg(any(test, feature = "demo"))]
+pub(crate) use self::load::parse;
