@@ -188,12 +188,15 @@ impl Kept {
     }
 }
 
+/// Whom a key is about: a fingerprint and a name.
+type Known = ([u8; 32], String);
+
 /// Moka alone, with such keys and what `keep` makes for each, and what keys are made of. A request brings names of its
 /// own, not the very ones that are kept.
 fn bare<T: Send + Sync + 'static>(
     callers: &[Authenticated],
     keep: impl Fn() -> T,
-) -> (Cache<BareKey, Arc<T>>, Vec<([u8; 32], String)>) {
+) -> (Cache<BareKey, Arc<T>>, Vec<Known>) {
     let cache = Cache::builder()
         .max_capacity(u64::try_from(callers.len() * 2).expect("it is few"))
         .eviction_policy(EvictionPolicy::lru())
@@ -214,7 +217,7 @@ fn bare<T: Send + Sync + 'static>(
     (cache, people)
 }
 
-fn key((who, name): &([u8; 32], String), role: &Arc<str>) -> BareKey {
+fn key((who, name): &Known, role: &Arc<str>) -> BareKey {
     BareKey { who: *who, session: 1, role: role.clone(), name: name.as_str().into() }
 }
 

@@ -31,6 +31,17 @@ async fn a_client_without_sessions_is_told_in_its_way() {
     assert_eq!(listed["error"]["code"], -32001, "{listed}");
     assert!(listed["error"]["message"].as_str().unwrap().contains(&page), "{listed}");
     assert!(backend.tap.bytes().is_empty(), "nothing is asked of the backend without a token");
+
+    // The person comes back from the page, and the client goes on where it was.
+    let connection = backend.connected("alice").await;
+    house.connections().connect(&house.account("alice", "github"), &connection).await.unwrap();
+    let params = serde_json::json!({
+        "name": "test_simple_text",
+        "arguments": {},
+        "inputResponses": {"connect": {"action": "accept"}},
+    });
+    let answer = house.client("alice", &gateway).showing_pages().ask("tools/call", params).await;
+    assert_eq!(answer["result"]["isError"], false, "{answer}");
 }
 
 #[tokio::test]
