@@ -94,6 +94,40 @@ async fn every_kind_can_be_written() {
     }
 }
 
+#[tokio::test]
+async fn whom_to_sign_for_follows_from_the_address_or_from_the_host_behind_a_proxy() {
+    let folder = Folder::new();
+    let says = async |url: &str, more: &str| {
+        let auth = format!("{{aws: {{credentials: {{web_identity: caller}}, {ROLES}{more}}}}}");
+        folder.says(&with_auth(&auth).replace("https://mcp.example.com/mcp?v=1", url)).await
+    };
+    let arn = "arn:aws:bedrock-agentcore:eu-west-1:123456789012:runtime/warehouse-a1b2c3d4e5";
+    let behind = ", sign_host: abc.execute-api.eu-west-1.amazonaws.com";
+    for (url, more) in [
+        ("https://abc.execute-api.eu-west-1.amazonaws.com/mcp", ""),
+        ("https://proxy.example.com/mcp", behind),
+        (arn, ""),
+    ] {
+        let (code, out) = says(url, more).await;
+        assert_eq!(code, 0, "{url} {more}: {out}");
+    }
+    for (url, more, what, cure) in [
+        ("https://proxy.example.com/mcp", "", "proxy.example.com", "add `service:` and `region:`"),
+        ("https://proxy.example.com/mcp", ", sign_host: 'a b'", "`a b` is no host", "with a port"),
+        (
+            "https://proxy.example.com/mcp",
+            ", sign_host: nowhere.example",
+            "nowhere.example",
+            "add `service:`",
+        ),
+        ("arn:aws:lambda:eu-west-1:123456789012:function:x", "", "no runtime's ARN", "AgentCore runtime"),
+    ] {
+        let (code, out) = says(url, more).await;
+        assert_eq!(code, 1, "{url} {more}: {out}");
+        assert!(out.contains(what) && out.contains(cure), "{url} {more}: {out}");
+    }
+}
+
 fn aws(rest: &str) -> String {
     format!("{{aws: {{service: execute-api, region: us-east-1, {rest}}}}}")
 }

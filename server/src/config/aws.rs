@@ -8,7 +8,7 @@ use super::{
     service_identity::resolve_service_identity,
     sessions::{Terms, resolve_session},
 };
-use axum::http::Uri;
+use axum::http::{Uri, uri::Authority};
 use countersign::{
     role::Roles,
     sign::SigningTarget,
@@ -21,6 +21,8 @@ use serde_saphyr::{Location, Spanned};
 #[derive(Debug)]
 pub(crate) struct Aws {
     pub(crate) target: SigningTarget,
+    /// Signed in place of the address's own host.
+    pub(crate) host: Option<Authority>,
     pub(crate) credentials: Credentials,
 }
 
@@ -50,7 +52,11 @@ pub(super) fn resolve_aws(
     findings: &mut Findings,
 ) -> Option<Aws> {
     let Spanned { value: raw, referenced: place, .. } = raw;
-    let target = resolve_target(raw.service.as_ref(), raw.region.as_ref(), url, place, findings);
+    let host = resolve_host(raw.sign_host.as_ref(), findings);
+    // What is signed for follows from the host that is signed.
+    let signed = host.as_ref().and_then(|host| Some(host.as_ref()?.host()));
+    let named = signed.or_else(|| url.and_then(Uri::host));
+    let target = resolve_target(raw.service.as_ref(), raw.region.as_ref(), named, place, findings);
     let sts = resolve_sts(&raw.sts, target.as_ref(), place, findings);
     let (source, source_place) = match raw.credentials {
         Some(Spanned { value, referenced, .. }) => (Some(value), referenced),
@@ -85,7 +91,7 @@ pub(super) fn resolve_aws(
             let what = "callers have no roles here, as this server signs for all of them";
             findings.error(place, what, "remove it, or choose other `credentials`");
         }
-        return Some(Aws { target: target?, credentials: Credentials::Service(identity?) });
+        return Some(Aws { target: target?, host: host?, credentials: Credentials::Service(identity?) });
     }
     let Some(rules) = raw.roles else {
         findings.error(
@@ -111,7 +117,21 @@ pub(super) fn resolve_aws(
         Some(identity) => Credentials::Brokered { as_caller, needs, identity },
         None => Credentials::WebIdentity { as_caller, needs },
     };
-    Some(Aws { target: target?, credentials })
+    Some(Aws { target: target?, host: host?, credentials })
+}
+
+/// The inner `None`: the address's own.
+fn resolve_host(written: Option<&Spanned<String>>, findings: &mut Findings) -> Option<Option<Authority>> {
+    let Some(Spanned { value, referenced, .. }) = written else { return Some(None) };
+    match value.parse::<Authority>() {
+        Ok(host) if !value.contains('@') => Some(Some(host)),
+        Ok(_) | Err(_) => {
+            let remedy =
+                "write it as in abc.execute-api.eu-west-1.amazonaws.com, with a port where it has one";
+            findings.error(*referenced, format!("`{value}` is no host"), remedy);
+            None
+        }
+    }
 }
 
 fn by_upstream(
@@ -155,15 +175,14 @@ fn resolve_sts(
         .ok()
 }
 
-/// What is named wins; the rest is what the backend's host says, if it says anything.
+/// What is named wins; the rest is what the host says, if it says anything.
 fn resolve_target(
     service: Option<&Spanned<String>>,
     region: Option<&Spanned<String>>,
-    url: Option<&Uri>,
+    host: Option<&str>,
     place: Location,
     findings: &mut Findings,
 ) -> Option<SigningTarget> {
-    let host = url.and_then(Uri::host);
     let named = |value: Option<&Spanned<String>>| value.map(|name| name.value.clone());
     let (service, region) = match (service, region) {
         (Some(_), Some(_)) => (named(service), named(region)),

@@ -11,7 +11,7 @@ use super::{
     store::{Store, resolve_store},
 };
 use axum::http::{HeaderName, Uri};
-use countersign::{attach::FixedHeaders, identity};
+use countersign::{attach::FixedHeaders, identity, sign::AgentRuntime};
 use serde_saphyr::{Location, Spanned};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -225,7 +225,7 @@ fn resolve_backend(
         let remedy = "use up to 32 letters, digits, `-` and single `_`, of which none is the last";
         findings.error(referenced, what, remedy);
     }
-    let url = web_address(&raw.url.value, raw.url.referenced, findings);
+    let url = backend_address(&raw.url, findings);
     let forward = resolve_forwarding(raw.forward_headers, findings);
     let forwarded = forward.as_deref().unwrap_or_default();
     let auth = resolve_auth(raw.auth.value, url.as_ref(), forwarded, known, findings);
@@ -259,6 +259,26 @@ fn resolve_auth(
         raw::Auth::Headers(headers) => resolve_headers(headers, forwarded, findings).map(Auth::Headers),
         raw::Auth::Query(query) => resolve_query(query, url, findings).map(Auth::Query),
         raw::Auth::None => Some(Auth::None),
+    }
+}
+
+/// Where a backend is: its address, or the ARN of a runtime in AgentCore, which stands for one.
+fn backend_address(written: &Spanned<String>, findings: &mut Findings) -> Option<Uri> {
+    let Spanned { value, referenced, .. } = written;
+    if !value.starts_with("arn:") {
+        return web_address(value, *referenced, findings);
+    }
+    let runtime = value.parse::<AgentRuntime>().map_err(|invalid| invalid.to_string());
+    match runtime.and_then(|runtime| runtime.url().map_err(|error| error.to_string())) {
+        Ok(url) => Some(url),
+        Err(what) => {
+            findings.error(
+                *referenced,
+                what,
+                "write an address over https, or the ARN of an AgentCore runtime",
+            );
+            None
+        }
     }
 }
 

@@ -33,6 +33,10 @@ struct Signing {
 pub(super) fn ways(aws: Aws, tokens: impl FnOnce() -> io::Result<Tokens>) -> io::Result<Ways> {
     let clock = CorrectedClock::default();
     let sign = SignRequestLayer::new(aws.target).with_clock(Arc::new(clock.clone()));
+    let sign = match &aws.host {
+        Some(host) => sign.with_signed_host(host),
+        None => sign,
+    };
     let correct = CorrectClockLayer::new(clock).explaining(sign.signer());
     let signing = Signing { correct, sign, wire: wire()? };
     Ok(match aws.credentials {

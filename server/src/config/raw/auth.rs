@@ -23,6 +23,8 @@ pub(crate) enum Auth {
 pub(crate) struct Aws {
     pub(crate) service: Option<Spanned<String>>,
     pub(crate) region: Option<Spanned<String>>,
+    /// The host that a proxy on the way puts in.
+    pub(crate) sign_host: Option<Spanned<String>>,
     pub(crate) credentials: Option<Spanned<Credentials>>,
     pub(crate) service_identity: Option<Spanned<ServiceIdentity>>,
     pub(crate) roles: Option<Spanned<Roles>>,
