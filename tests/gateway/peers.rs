@@ -1,6 +1,7 @@
 //! The official Python client through `serve`. It belongs to the suite `peers`, which prepares it.
 
 mod exchange;
+mod inspector;
 
 use crate::gateway::{Gateway, LEGACY, MODERN};
 use countersign_fixtures::world::{ADMIN, USER};
