@@ -48,10 +48,20 @@ async fn python_lists_and_calls_signed_tools_in_both_eras() {
 #[tokio::test]
 async fn python_without_a_good_token_is_turned_away() {
     let gateway = Gateway::start().await;
-    let mut python = Python::new(&gateway.endpoint, "auto").with_token("forged").start(&[]);
-    let failed = python.wait_for("failed:").await;
-    assert_eq!(failed["http"][0], 401, "{failed}");
+    for mode in ["first", "auto"] {
+        let mut python = python(&gateway, mode).with_token("forged").start(&[]);
+        let failed = python.wait_for("failed:").await;
+        assert_eq!(failed["http"][0], 401, "{mode}: {failed}");
+    }
     assert!(gateway.world.mcp.oracle().seen().is_empty());
+}
+
+/// The official client in this mode; "first" is its first major version.
+fn python(gateway: &Gateway, mode: &str) -> Python {
+    match mode {
+        "first" => Python::first(&gateway.endpoint),
+        mode => Python::new(&gateway.endpoint, mode),
+    }
 }
 
 /// Servers that nobody here wrote: npm's everything server, which knows sessions only; one of the TypeScript SDK, which
@@ -94,7 +104,7 @@ const ON_STANDARD_OUTPUT: &str =
 #[tokio::test]
 async fn python_uses_strangers_of_every_era_at_once() {
     let strangers = Strangers::start().await;
-    for (mode, version) in [("legacy", LEGACY), ("auto", MODERN)] {
+    for (mode, version) in [("first", LEGACY), ("legacy", LEGACY), ("auto", MODERN)] {
         let gateway = Gateway::with_backends(&strangers.backends).await;
         let steps = [
             json!({"do": "list"}),
@@ -110,7 +120,7 @@ async fn python_uses_strangers_of_every_era_at_once() {
             json!({"do": "prompt", "name": "typescript__greet", "arguments": {}}),
             json!({"do": "prompt", "name": "python__summarise", "arguments": {"text": "all of it"}}),
         ];
-        let client = Python::new(&gateway.endpoint, mode).with_token(&gateway.token("alice"));
+        let client = python(&gateway, mode).with_token(&gateway.token("alice"));
         let mut python = client.start(&steps);
         assert_eq!(python.wait_for("connected:").await["version"], version, "{mode}");
         let [listed, me, echo, sum, count, worked, resources, motto, item, prompts, greet, less]: [Value;
@@ -126,6 +136,9 @@ async fn python_uses_strangers_of_every_era_at_once() {
         assert_eq!(said(&sum), "5", "{mode}: {sum}");
         assert_eq!(said(&count), "5", "{mode}: {count}");
         assert_eq!(said(&worked), "done", "{mode}: {worked}");
+        if mode == "first" {
+            assert_eq!(worked["progress"], json!([[1.0, 3.0], [2.0, 3.0], [3.0, 3.0]]), "{worked}");
+        }
         assert!(resources["resources"].as_array().unwrap().len() > 3, "{mode}: {resources}");
         assert_eq!(motto["contents"][0]["text"], "Types first.", "{mode}: {motto}");
         assert_eq!(item["contents"][0]["text"], "The item 7.", "{mode}: {item}");

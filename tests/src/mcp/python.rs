@@ -1,14 +1,18 @@
-//! The official Python client, driven by `tests/peers/mcp_client.py`.
+//! The official Python client, driven by `tests/peers/mcp_client.py`, and its first major version, driven by
+//! `tests/peers/mcp_client_1.py`.
 
 use crate::{peers, process::Counterpart};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/mcp_client.py");
+const FIRST_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/mcp_client_1.py");
 
 /// A client that is not running yet. The script says what its modes and steps are.
 #[derive(Clone, Debug)]
 pub struct Python {
+    environment: &'static str,
+    script: &'static str,
     url: String,
     mode: String,
     token: Option<String>,
@@ -17,7 +21,13 @@ pub struct Python {
 impl Python {
     /// A client of the server at `url`; `mode` is `auto`, `legacy` or a version.
     pub fn new(url: &str, mode: &str) -> Self {
-        Self { url: url.to_owned(), mode: mode.to_owned(), token: None }
+        let (url, mode) = (url.to_owned(), mode.to_owned());
+        Self { environment: "mcp", script: SCRIPT, url, mode, token: None }
+    }
+
+    /// A client of the first major version, which knows sessions only.
+    pub fn first(url: &str) -> Self {
+        Self { environment: "mcp1", script: FIRST_SCRIPT, ..Self::new(url, "legacy") }
     }
 
     /// Sends a bearer token with everything.
@@ -28,8 +38,8 @@ impl Python {
 
     /// Lets it connect and take these steps.
     pub fn start(&self, steps: &[Value]) -> Running {
-        let mut command = Command::new(peers::python("mcp"));
-        command.arg(SCRIPT).args([&self.url, &self.mode]).arg(json!(steps).to_string()).env_clear();
+        let mut command = Command::new(peers::python(self.environment));
+        command.arg(self.script).args([&self.url, &self.mode]).arg(json!(steps).to_string()).env_clear();
         if let Some(token) = &self.token {
             command.env("MCP_TOKEN", token);
         }

@@ -1,0 +1,94 @@
+"""Uses an MCP server with the first major version of the official Python client, one line of JSON per answer.
+
+Arguments and lines are those of mcp_client.py beside it, except that there is one mode only, "legacy", and that a call
+tells the progress it heard of, as [[progress, total], …]. Without a result, HTTP statuses are all that is told.
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+import httpx
+from mcp import ClientSession, McpError
+from mcp.client.streamable_http import streamable_http_client
+
+
+async def main(url, mode, steps):
+    if mode != "legacy":
+        raise ValueError(f"this client has no mode {mode!r}")
+    statuses = []
+
+    async def remember(response):
+        statuses.append(response.status_code)
+
+    token = os.environ.get("MCP_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    hooks = {"response": [remember]}
+    # A proxy that the environment names is not for loopback.
+    async with httpx.AsyncClient(headers=headers, event_hooks=hooks, timeout=30, trust_env=False) as http:
+        try:
+            async with streamable_http_client(url, http_client=http) as (reads, writes, _):
+                async with ClientSession(reads, writes) as session:
+                    hello = await session.initialize()
+                    told_version = {"version": hello.protocolVersion, "server": hello.serverInfo.name}
+                    say("connected:", told_version, statuses)
+                    for step in steps:
+                        say("answer:", await answer(session, step), statuses)
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            say("failed:", {"error": told(error)}, statuses)
+            sys.exit(1)
+
+
+async def answer(session, step):
+    try:
+        return await asked(session, step)
+    except McpError as error:
+        return {"error": {"code": error.error.code, "message": error.error.message, "data": error.error.data}}
+
+
+async def asked(session, step):
+    match step["do"]:
+        case "list":
+            return plain(await session.list_tools())
+        case "prompts":
+            return plain(await session.list_prompts())
+        case "resources":
+            return plain(await session.list_resources())
+        case "call":
+            return await called(session, step["name"], step.get("arguments", {}))
+        case "read":
+            return plain(await session.read_resource(step["uri"]))
+        case "prompt":
+            return plain(await session.get_prompt(step["name"], step.get("arguments", {})))
+        case other:
+            raise ValueError(f"there is no step {other!r}")
+
+
+async def called(session, name, arguments):
+    heard = []
+
+    async def hear(progress, total, _message):
+        heard.append([progress, total])
+
+    result = await session.call_tool(name, arguments, progress_callback=hear)
+    return {**plain(result), "progress": heard}
+
+
+def plain(result):
+    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def told(error):
+    """What happened, out of the groups that task groups wrap it in."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
+def say(mark, value, statuses):
+    print(mark, json.dumps({**value, "http": statuses[:]}), flush=True)
+    statuses.clear()
+
+
+asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
