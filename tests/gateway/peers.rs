@@ -2,6 +2,7 @@
 
 mod exchange;
 mod inspector;
+mod remote;
 
 use crate::gateway::{Gateway, LEGACY, MODERN};
 use countersign_fixtures::world::{ADMIN, USER};
