@@ -1,12 +1,17 @@
-//! The official Python client through `serve`. It belongs to the suite `peers`, which prepares it.
+//! The official Python client, its first major version, the Inspector and mcp-remote through `serve`. All of it belongs
+//! to the suite `peers`, which prepares what it needs.
 
 mod exchange;
 mod inspector;
 mod remote;
 
 use crate::gateway::{Gateway, LEGACY, MODERN};
-use countersign_fixtures::world::{ADMIN, USER};
+use countersign_fixtures::{
+    wire::Tap,
+    world::{ADMIN, USER},
+};
 use countersign_tests::{mcp::Python, peers, process::Counterpart};
+use http::Uri;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -126,11 +131,7 @@ async fn python_uses_strangers_of_every_era_at_once() {
         assert_eq!(python.wait_for("connected:").await["version"], version, "{mode}");
         let [listed, me, echo, sum, count, worked, resources, motto, item, prompts, greet, less]: [Value;
             12] = python.answers().await;
-        let tools: Vec<_> =
-            listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect();
-        for tool in ["warehouse__whoami", "npm__echo", "typescript__add", "python__count"] {
-            assert!(tools.contains(&tool.into()), "{mode}: {listed}");
-        }
+        assert_lists(&listed, mode);
         assert_eq!(me["structuredContent"]["role"], ADMIN, "{mode}: {me}");
         let said = |answer: &Value| answer["content"][0]["text"].as_str().unwrap_or_default().to_owned();
         assert_eq!(said(&echo), "Echo: hello", "{mode}: {echo}");
@@ -148,4 +149,20 @@ async fn python_uses_strangers_of_every_era_at_once() {
             assert_eq!(prompt["messages"][0]["content"]["text"], start, "{mode}: {prompt}");
         }
     }
+}
+
+/// The tools of the warehouse and of all strangers are in this answer to `tools/list`.
+fn assert_lists(answer: &Value, client: &str) {
+    let tools: Vec<_> = answer["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+    for tool in ["warehouse__whoami", "npm__echo", "typescript__add", "python__count"] {
+        assert!(tools.contains(&&json!(tool)), "{client} {tool}: {answer}");
+    }
+}
+
+/// Keeps what clients send to the gateway, at an address of its own.
+async fn tapped(gateway: &Gateway) -> (Tap, String) {
+    let endpoint: Uri = gateway.endpoint.parse().unwrap();
+    let tap = Tap::before(endpoint.authority().unwrap().as_str().parse().unwrap()).await;
+    let url = format!("{}{}", tap.url(), endpoint.path());
+    (tap, url)
 }

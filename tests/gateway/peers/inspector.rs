@@ -1,13 +1,9 @@
 //! The MCP Inspector's command line, before the strangers and the signed warehouse at once.
 
-use super::Strangers;
+use super::{Strangers, assert_lists, tapped};
 use crate::gateway::{Gateway, LEGACY, MODERN, output};
-use countersign_fixtures::{
-    wire::Tap,
-    world::{ADMIN, USER},
-};
+use countersign_fixtures::world::{ADMIN, USER};
 use countersign_tests::peers;
-use http::Uri;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use tokio::process::Command;
@@ -16,21 +12,16 @@ use tokio::process::Command;
 async fn the_inspector_lists_and_calls_in_both_eras() {
     let strangers = Strangers::start().await;
     let gateway = Gateway::with_backends(&strangers.backends).await;
-    let listening: Uri = gateway.endpoint.parse().unwrap();
     // Each era calls a tool whose backend knows the other one only.
     let eras = [
         ("legacy", LEGACY, "bob", USER, "typescript__add", json!({"a": 2, "b": 3}), "5"),
         ("modern", MODERN, "alice", ADMIN, "npm__echo", json!({"message": "hello"}), "Echo: hello"),
     ];
     for (era, version, who, role, tool, arguments, answer) in eras {
-        let tap = Tap::before(listening.authority().unwrap().as_str().parse().unwrap()).await;
-        let url = format!("{}{}", tap.url(), listening.path());
+        let (tap, url) = tapped(&gateway).await;
         let inspector = Inspector::new(&url, era, &gateway.token(who));
         let listed = inspector.result("tools/list", &[]).await;
-        let tools: Vec<_> = listed["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-        for tool in ["warehouse__whoami", "npm__echo", "typescript__add", "python__count"] {
-            assert!(tools.contains(&&json!(tool)), "{era} {tool}: {listed}");
-        }
+        assert_lists(&listed, era);
         let me = inspector.call("warehouse__whoami", &json!({})).await;
         assert_eq!(me["structuredContent"]["role"], role, "{era}: {me}");
         let said = inspector.call(tool, &arguments).await;

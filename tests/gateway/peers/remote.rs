@@ -1,13 +1,9 @@
 //! mcp-remote, with which a host that speaks standard input and output only reaches the gateway.
 
-use super::Strangers;
+use super::{Strangers, assert_lists, tapped};
 use crate::gateway::{Gateway, LEGACY, MODERN};
-use countersign_fixtures::{
-    wire::Tap,
-    world::{ADMIN, USER},
-};
+use countersign_fixtures::world::{ADMIN, USER};
 use countersign_tests::peers;
-use http::Uri;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tempfile::{TempDir, tempdir};
@@ -20,11 +16,9 @@ use tokio::{
 async fn mcp_remote_carries_a_host_of_sessions_in_both_eras() {
     let strangers = Strangers::start().await;
     let gateway = Gateway::with_backends(&strangers.backends).await;
-    let listening: Uri = gateway.endpoint.parse().unwrap();
     for (protocol, version, who, role) in [("legacy", LEGACY, "bob", USER), ("auto", MODERN, "alice", ADMIN)]
     {
-        let tap = Tap::before(listening.authority().unwrap().as_str().parse().unwrap()).await;
-        let url = format!("{}{}", tap.url(), listening.path());
+        let (tap, url) = tapped(&gateway).await;
         let mut bridge = Bridge::start(&url, protocol, &gateway.token(who));
         let client = json!({"name": "host", "version": "1"});
         let hello = json!({"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client});
@@ -33,10 +27,7 @@ async fn mcp_remote_carries_a_host_of_sessions_in_both_eras() {
         bridge.say(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
 
         let listed = bridge.ask("tools/list", json!({})).await;
-        let tools: Vec<_> = listed["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-        for tool in ["warehouse__whoami", "npm__echo", "typescript__add", "python__work"] {
-            assert!(tools.contains(&&json!(tool)), "{protocol} {tool}: {listed}");
-        }
+        assert_lists(&listed, protocol);
         let me = bridge.call("warehouse__whoami", json!({})).await;
         assert_eq!(me["structuredContent"]["role"], role, "{protocol}: {me}");
         let calls = [
