@@ -15,6 +15,7 @@ mod forward;
 mod hello;
 #[cfg(any(test, feature = "internals"))]
 pub(crate) mod invariants;
+mod kept;
 mod line;
 mod listen;
 mod message;
