@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 /// A kind of record, of index, or of notice.
 ///
-/// ```ignore
+/// ```text
 /// const CODES: Namespace = Namespace::new("codes");
 /// let key = CODES.key(&["SplxlOBeZQQYbYS6WxSbIA"]);
 /// ```
