@@ -60,7 +60,7 @@ struct Told {
     greeting: Greeting,
 }
 
-/// How many sessions are kept in all, and how many of those that were ended: some tens of MiB of each at most.
+/// How many sessions are kept in all, and how many of those that were ended.
 const MOST_LIVE: usize = 10_000;
 const MOST_ENDED: usize = 500_000;
 
