@@ -7,6 +7,7 @@
     reason = "whatever is missing here fails the test, as it should"
 )]
 
+mod abilities;
 mod arms;
 mod auth_kinds;
 mod bridges;

@@ -168,6 +168,12 @@ impl Talk<'_> {
             (_, Some(token)) => edits.replace(token.get(), fresh.to_string()),
             (_, None) => {}
         }
+        let declared = message.params.meta.as_ref().and_then(|meta| meta.capabilities);
+        if let (Speech::Modern { capabilities, .. }, Some(declared), false) =
+            (&self.speech, declared, on_line)
+        {
+            edits.replace(declared.get(), capabilities.get());
+        }
         if let (Some(written), Some(subject)) = (target.written, &target.subject) {
             edits.replace(written, quoted(subject));
         }

@@ -129,20 +129,25 @@ static OPENED: LazyLock<(Sessions, Authenticated, String)> = LazyLock::new(|| {
     let day = Duration::from_secs(24 * 3600);
     let seal = Seal::new(SealingKey::new(&[7; 32]).expect("it is a key"), Vec::new());
     let sessions = Sessions::new(seal, day, day, Arc::new(SystemClock));
-    let identity = TrustedIdentity::new("https://login.example.com", "alice");
-    let proof = service_fn(async |request: Request<Carry<Authenticated, ()>>| {
-        Ok::<_, BoxError>(request.into_body().into_parts().0)
-    });
-    let trusted = TrustIdentityLayer::new(move |_: &Extensions| Some(identity.clone()));
-    let stack = ServiceBuilder::new().layer(trusted).service(proof);
-    let asked = stack.oneshot(Request::new(())).now_or_never();
-    let owner = asked.expect("nothing waits").expect("somebody vouches");
+    let owner = trusted("alice");
     let empty = || RawValue::from_string("{}".to_owned()).expect("it is JSON");
     let greeting = Greeting { version: "2025-11-25".to_owned(), capabilities: empty(), client: empty() };
     let session = Arc::new(Session::new(greeting.clone(), 1));
     let told = sessions.open(greeting, owner.identity(), session).expect("it can be opened");
     (sessions, owner, told)
 });
+
+/// Somebody whom a trusted neighbour vouches for.
+pub(super) fn trusted(subject: &str) -> Authenticated {
+    let identity = TrustedIdentity::new("https://login.example.com", subject);
+    let proof = service_fn(async |request: Request<Carry<Authenticated, ()>>| {
+        Ok::<_, BoxError>(request.into_body().into_parts().0)
+    });
+    let trusted = TrustIdentityLayer::new(move |_: &Extensions| Some(identity.clone()));
+    let stack = ServiceBuilder::new().layer(trusted).service(proof);
+    let asked = stack.oneshot(Request::new(())).now_or_never();
+    asked.expect("nothing waits").expect("somebody vouches")
+}
 
 fn with(text: &[u8], part: &str, other: &str) -> Bytes {
     let mut edits = Edits::of(text);

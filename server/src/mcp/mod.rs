@@ -4,6 +4,7 @@
 //! ([`forward`]), of all ([`fanout`], [`listen`]), or of nobody. A [`talk`] finds the way to each of them; what they say
 //! goes back in the client's own [`words`]. Nothing is decoded that only passes ([`wire`]).
 
+mod abilities;
 mod answer;
 mod catalog;
 mod connect;
@@ -15,6 +16,7 @@ mod forward;
 mod hello;
 #[cfg(any(test, feature = "internals"))]
 pub(crate) mod invariants;
+mod kept;
 mod line;
 mod listen;
 mod message;

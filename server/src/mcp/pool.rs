@@ -19,8 +19,14 @@ pub(super) struct Authority([u8; 32]);
 /// Sessions that are used again by whoever has the same authority and greets the same way.
 #[derive(Debug)]
 pub(super) struct Pool {
-    sessions: Mutex<HashMap<Key, (Arc<Session>, SystemTime)>>,
+    pooled: Mutex<Pooled>,
     clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug)]
+struct Pooled {
+    sessions: HashMap<Key, (Arc<Session>, SystemTime)>,
+    swept: SystemTime,
 }
 
 /// Who, and how they greet.
@@ -29,6 +35,8 @@ type Key = (Authority, [u8; 32]);
 /// How long a session is kept that nobody uses, and how many there may be.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 const MOST: usize = 10_000;
+/// How often somebody looks which can go.
+const SWEEP: Duration = Duration::from_secs(60);
 
 impl Authority {
     pub(super) fn of(identity: &Identity) -> Self {
@@ -39,7 +47,8 @@ impl Authority {
 
 impl Pool {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { sessions: Mutex::default(), clock }
+        let pooled = Pooled { sessions: HashMap::new(), swept: SystemTime::UNIX_EPOCH };
+        Self { pooled: Mutex::new(pooled), clock }
     }
 
     /// The session of whoever has this authority and greets like this, with as many backends.
@@ -47,20 +56,28 @@ impl Pool {
         let now = self.clock.now();
         let Greeting { version, capabilities, client } = &greeting;
         let key = (*authority, hash(&[version, capabilities.get(), client.get()]));
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((session, used)) = sessions.get_mut(&key) {
+        let mut pooled = self.pooled.lock().unwrap_or_else(PoisonError::into_inner);
+        pooled.sweep(now);
+        if let Some((session, used)) = pooled.sessions.get_mut(&key) {
             *used = now;
             return session.clone();
         }
-        if sessions.len() % 64 == 63 {
-            sessions.retain(|_, (_, used)| *used + IDLE > now);
-        }
         let session = Arc::new(Session::new(greeting, peers));
         // One that is not kept is opened again each time: slow, but never somebody else's.
-        if sessions.len() < MOST {
-            sessions.insert(key, (session.clone(), now));
+        if pooled.sessions.len() < MOST {
+            pooled.sessions.insert(key, (session.clone(), now));
         }
         session
+    }
+}
+
+impl Pooled {
+    fn sweep(&mut self, now: SystemTime) {
+        if now.duration_since(self.swept).is_ok_and(|since| since < SWEEP) {
+            return;
+        }
+        self.swept = now;
+        self.sessions.retain(|_, (_, used)| *used + IDLE > now);
     }
 }
 
@@ -73,4 +90,41 @@ fn hash(parts: &[&str]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::value::RawValue;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Seconds since 1970, as a test says.
+    #[derive(Debug, Default)]
+    struct Seconds(AtomicU64);
+
+    impl Clock for Seconds {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[test]
+    fn whoever_has_the_same_authority_has_the_same_session_until_it_is_idle() {
+        let clock = Arc::new(Seconds::default());
+        let pool = Pool::new(clock.clone());
+        let session = |seconds: u64, who: u8, client: &str| {
+            clock.0.store(1_800_000_000 + seconds, Ordering::Relaxed);
+            let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+            let greeting =
+                Greeting { version: "2025-11-25".to_owned(), capabilities: raw("{}"), client: raw(client) };
+            pool.session(&Authority([who; 32]), greeting, 1)
+        };
+        let first = session(0, 1, "{}");
+        assert!(!Arc::ptr_eq(&first, &session(0, 2, "{}")), "another token");
+        assert!(!Arc::ptr_eq(&first, &session(0, 1, "[]")), "another client");
+        assert!(Arc::ptr_eq(&first, &session(300, 1, "{}")));
+        assert!(Arc::ptr_eq(&first, &session(899, 1, "{}")));
+        assert_eq!(pool.pooled.lock().unwrap().sessions.len(), 1, "those that nobody used are gone");
+        assert!(!Arc::ptr_eq(&first, &session(899 + 600 + 60, 1, "{}")));
+    }
 }

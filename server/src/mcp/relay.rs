@@ -1,6 +1,7 @@
 //! One endpoint for all backends: every message finds its way, signed as whoever sent it.
 
 use super::{
+    abilities,
     catalog::Catalogues,
     connect::{self, Connect, shows_pages},
     era::{Era, LEGACY},
@@ -88,9 +89,11 @@ impl Relay {
             Err(refusal) => return Ok(refusal.into_response()),
         };
         let caller = Caller { who: &who, headers };
+        // The only backend hears everything that clients of its era say, and is heard.
+        let whole = self.hub.is_transparent();
         let speech = match era {
-            Era::Modern => Speech::modern(&message),
-            Era::Legacy if message.method.as_deref() == Some("initialize") => greeting_of(&message)
+            Era::Modern => Speech::modern(&message, whole),
+            Era::Legacy if message.method.as_deref() == Some("initialize") => greeting_of(&message, whole)
                 .map(|greeting| Speech::Legacy(Arc::new(Session::new(greeting, self.hub.peers.len())))),
             Era::Legacy => self.session_of(caller).map(Speech::Legacy),
         };
@@ -193,7 +196,7 @@ impl Relay {
     }
 }
 
-fn greeting_of(message: &Message<'_>) -> Result<Greeting, Refusal> {
+fn greeting_of(message: &Message<'_>, whole: bool) -> Result<Greeting, Refusal> {
     let params = &message.params;
     let asked = params.protocol_version.and_then(|version| serde_json::from_str::<&str>(version.get()).ok());
     // Whoever asks for a version that there is not here is offered the newest.
@@ -208,11 +211,9 @@ fn greeting_of(message: &Message<'_>) -> Result<Greeting, Refusal> {
         )
         .with_status(StatusCode::OK));
     }
-    Ok(Greeting {
-        version: version.to_owned(),
-        capabilities: capabilities.to_owned(),
-        client: client.to_owned(),
-    })
+    let capabilities =
+        abilities::declared(capabilities, whole).map_err(|refusal| refusal.with_status(StatusCode::OK))?;
+    Ok(Greeting { version: version.to_owned(), capabilities, client: client.to_owned() })
 }
 
 fn version_in(hello: &[u8]) -> Option<String> {

@@ -4,7 +4,13 @@
 //! needs to be kept. What is kept all the same (the lines to backends, what is on its way) is made anew where it is
 //! missing.
 
-use super::{error::Refusal, flights::Flights, line::Lines, questions::Questions};
+use super::{
+    error::Refusal,
+    flights::Flights,
+    kept::{Kept, Limits, Named},
+    line::Lines,
+    questions::Questions,
+};
 use crate::store::{Seal, SealingKey};
 use aws_lc_rs::{
     digest::{Context, SHA256},
@@ -15,9 +21,8 @@ use countersign::{clock::Clock, proof::Identity};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 use zeroize::Zeroizing;
 
@@ -26,9 +31,8 @@ use zeroize::Zeroizing;
 pub(super) struct Sessions {
     seal: Seal,
     lifetime: Duration,
-    idle: Duration,
     clock: Arc<dyn Clock>,
-    known: Mutex<Known>,
+    kept: Mutex<Kept>,
 }
 
 /// One session: what was agreed, and what is kept for it here.
@@ -56,79 +60,62 @@ struct Told {
     greeting: Greeting,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    live: HashMap<String, (Arc<Session>, SystemTime)>,
-    /// Those that were ended before their time, until then.
-    ended: HashMap<String, SystemTime>,
-}
-
-/// How many are added before somebody looks which can go.
-const SWEEP: usize = 256;
+/// How many sessions are kept in all, and how many of those that were ended.
+const MOST_LIVE: usize = 10_000;
+const MOST_ENDED: usize = 500_000;
 
 impl Sessions {
     pub(super) fn new(seal: Seal, lifetime: Duration, idle: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self { seal, lifetime, idle, clock, known: Mutex::default() }
+        let kept = Kept::within(Limits { live: MOST_LIVE, ended: MOST_ENDED, idle });
+        Self { seal, lifetime, clock, kept: Mutex::new(kept) }
     }
 
     /// Opens a session for `owner`; its id, which only `owner` can use.
     pub(super) fn open(&self, greeting: Greeting, owner: &Identity, session: Arc<Session>) -> Option<String> {
         let now = self.clock.now();
         let id = random()?;
-        let until = now + self.lifetime;
-        let seconds = until.duration_since(UNIX_EPOCH).ok()?.as_secs();
-        let told = Told { id: id.clone(), until: seconds, greeting };
-        let told = Zeroizing::new(serde_json::to_vec(&told).ok()?);
-        let sealed = self.seal.seal(&place(owner), told).ok()?;
-        let mut known = self.known();
-        known.live.insert(id, (session, now));
-        if known.live.len().is_multiple_of(SWEEP) {
-            known.live.retain(|_, (_, used)| *used + self.idle > now);
-            known.ended.retain(|_, until| *until > now);
-        }
+        let seconds = (now + self.lifetime).duration_since(UNIX_EPOCH).ok()?.as_secs();
+        let told = Told { id, until: seconds, greeting };
+        let owner = place(owner);
+        let sealed = {
+            let told = Zeroizing::new(serde_json::to_vec(&told).ok()?);
+            self.seal.seal(&owner, told).ok()?
+        };
+        self.kept().keep(&told.named(owner)?, now, session);
         Some(BASE64_URL_SAFE_NO_PAD.encode(sealed))
     }
 
     /// The session that a client was told of as `told`, with as many backends, if it is `owner`'s and not over.
     pub(super) fn find(&self, told: &str, owner: &Identity, peers: usize) -> Result<Arc<Session>, Refusal> {
-        let now = self.clock.now();
-        let (id, until, greeting) = self.opened(told, owner).ok_or_else(Refusal::no_session)?;
-        let mut known = self.known();
-        if until <= now || known.ended.contains_key(&id) {
-            return Err(Refusal::no_session());
-        }
-        if let Some((session, used)) = known.live.get_mut(&id) {
-            if *used + self.idle > now {
-                *used = now;
-                return Ok(session.clone());
-            }
-            known.live.remove(&id);
-            known.ended.insert(id, until);
-            return Err(Refusal::no_session());
-        }
-        let session = Arc::new(Session::new(greeting, peers));
-        known.live.insert(id, (session.clone(), now));
-        Ok(session)
+        let (named, greeting) = self.opened(told, owner).ok_or_else(Refusal::no_session)?;
+        let found = self.kept().find(&named, self.clock.now(), || Session::new(greeting, peers));
+        found.ok_or_else(Refusal::no_session)
     }
 
     /// Ends it: from now on nobody finds it here.
     pub(super) fn end(&self, told: &str, owner: &Identity) {
-        if let Some((id, until, _)) = self.opened(told, owner) {
-            let mut known = self.known();
-            known.live.remove(&id);
-            known.ended.insert(id, until);
+        if let Some((named, _)) = self.opened(told, owner) {
+            self.kept().end(&named, self.clock.now());
         }
     }
 
-    fn opened(&self, told: &str, owner: &Identity) -> Option<(String, SystemTime, Greeting)> {
+    fn opened(&self, told: &str, owner: &Identity) -> Option<(Named, Greeting)> {
         let sealed = BASE64_URL_SAFE_NO_PAD.decode(told).ok()?;
-        let told = self.seal.open(&place(owner), &sealed).ok()?;
-        let Told { id, until, greeting } = serde_json::from_slice(&told).ok()?;
-        Some((id, UNIX_EPOCH.checked_add(Duration::from_secs(until))?, greeting))
+        let owner = place(owner);
+        let told = self.seal.open(&owner, &sealed).ok()?;
+        let told: Told = serde_json::from_slice(&told).ok()?;
+        Some((told.named(owner)?, told.greeting))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn named(&self, owner: String) -> Option<Named> {
+        let id = BASE64_URL_SAFE_NO_PAD.decode(&self.id).ok()?.try_into().ok()?;
+        Some(Named { id, owner, until: UNIX_EPOCH.checked_add(Duration::from_secs(self.until))? })
     }
 }
 
@@ -161,4 +148,100 @@ pub(super) fn random() -> Option<String> {
     let mut id = [0; 16];
     rand::fill(&mut id).ok()?;
     Some(BASE64_URL_SAFE_NO_PAD.encode(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::invariants::trusted, *};
+    use countersign::proof::Authenticated;
+    use std::{
+        sync::atomic::{AtomicU64, Ordering},
+        time::SystemTime,
+    };
+
+    const LIFETIME: Duration = Duration::from_secs(100);
+    const IDLE: Duration = Duration::from_secs(10);
+
+    /// The time that a test says.
+    #[derive(Debug, Default)]
+    struct Told(AtomicU64);
+
+    impl Told {
+        fn pass(&self, seconds: u64) {
+            self.0.fetch_add(seconds, Ordering::Relaxed);
+        }
+    }
+
+    impl Clock for Told {
+        fn now(&self) -> SystemTime {
+            UNIX_EPOCH + Duration::from_secs(1_800_000_000 + self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    struct Opened {
+        sessions: Sessions,
+        clock: Arc<Told>,
+        owner: Authenticated,
+        told: String,
+    }
+
+    impl Opened {
+        fn new() -> Self {
+            let clock = Arc::new(Told::default());
+            let sessions = started(&clock);
+            let owner = trusted("alice");
+            let empty = || RawValue::from_string("{}".to_owned()).unwrap();
+            let greeting =
+                Greeting { version: "2025-11-25".to_owned(), capabilities: empty(), client: empty() };
+            let session = Arc::new(Session::new(greeting.clone(), 1));
+            let told = sessions.open(greeting, owner.identity(), session).unwrap();
+            Self { sessions, clock, owner, told }
+        }
+
+        fn is_found(&self) -> bool {
+            self.sessions.find(&self.told, self.owner.identity(), 1).is_ok()
+        }
+    }
+
+    /// By a process that has just been started.
+    fn started(clock: &Arc<Told>) -> Sessions {
+        let seal = Seal::new(SealingKey::new(&[7; 32]).unwrap(), Vec::new());
+        Sessions::new(seal, LIFETIME, IDLE, clock.clone())
+    }
+
+    #[test]
+    fn a_session_that_nobody_uses_ends() {
+        let opened = Opened::new();
+        for _ in 0..3 {
+            opened.clock.pass(9);
+            assert!(opened.is_found(), "it is used");
+        }
+        opened.clock.pass(10);
+        assert!(!opened.is_found());
+        assert!(!opened.is_found(), "it stays over");
+    }
+
+    #[test]
+    fn no_session_outlives_its_time_however_much_it_is_used() {
+        let opened = Opened::new();
+        for _ in 0..11 {
+            opened.clock.pass(9);
+            assert!(opened.is_found());
+        }
+        opened.clock.pass(1);
+        assert!(!opened.is_found());
+    }
+
+    #[test]
+    fn it_is_found_after_a_restart_until_it_is_ended_and_only_by_its_owner() {
+        let mut opened = Opened::new();
+        opened.sessions = started(&opened.clock);
+        assert!(opened.is_found());
+        let other = trusted("bob");
+        assert!(opened.sessions.find(&opened.told, other.identity(), 1).is_err());
+        opened.sessions.end(&opened.told, other.identity());
+        assert!(opened.is_found(), "nobody else ends it");
+        opened.sessions.end(&opened.told, opened.owner.identity());
+        assert!(!opened.is_found());
+    }
 }

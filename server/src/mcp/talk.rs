@@ -1,6 +1,7 @@
 //! What somebody wants of the backends, and the way to each of them in an era that it speaks.
 
 use super::{
+    abilities,
     catalog::Catalogues,
     error::{Refusal, Refused},
     flights::fresh,
@@ -91,10 +92,11 @@ impl Hub {
 }
 
 impl Speech {
-    /// As a modern message says it of its client.
-    pub(super) fn modern(message: &Message<'_>) -> Result<Self, Refusal> {
+    /// As a modern message says it of its client; `whole` where everything is relayed that a client can.
+    pub(super) fn modern(message: &Message<'_>, whole: bool) -> Result<Self, Refusal> {
         let meta = message.params.meta.as_ref();
-        let capabilities = meta.and_then(|meta| meta.capabilities).map(ToOwned::to_owned);
+        let capabilities = meta.and_then(|meta| meta.capabilities);
+        let capabilities = capabilities.map(|declared| abilities::declared(declared, whole)).transpose()?;
         let client = meta.and_then(|meta| meta.client).map(ToOwned::to_owned);
         let nothing = || RawValue::from_string("{}".to_owned());
         let unnamed = || RawValue::from_string(r#"{"name":"unknown","version":"0"}"#.to_owned());
@@ -130,23 +132,28 @@ impl Speech {
         };
         let level =
             level.map(|level| format!(r#","io.modelcontextprotocol/logLevel":{level}"#)).unwrap_or_default();
+        // Across eras less is relayed; of an object, which it is since somebody looked when the session was opened.
+        let across = match self {
+            Self::Modern { .. } => None,
+            Self::Legacy(_) => abilities::relayed(capabilities).ok(),
+        };
         format!(
             r#""io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{}{level}"#,
-            capabilities.get(),
+            across.as_ref().unwrap_or(capabilities).get(),
             client.get(),
         )
     }
 
     /// The same as `initialize` says it.
-    fn greeting(&self) -> Greeting {
-        match self {
+    fn greeting(&self) -> Result<Greeting, Refusal> {
+        Ok(match self {
             Self::Modern { capabilities, client } => Greeting {
                 version: "2025-11-25".to_owned(),
-                capabilities: capabilities.clone(),
+                capabilities: abilities::relayed(capabilities)?,
                 client: client.clone(),
             },
             Self::Legacy(session) => session.greeting.clone(),
-        }
+        })
     }
 }
 
@@ -173,7 +180,7 @@ impl Talk<'_> {
     pub(super) async fn way(&self, peer: &Peer) -> Result<Way, Refused> {
         match &self.speech {
             Speech::Modern { .. } if peer.is_legacy() => {
-                let session = self.bridge();
+                let session = self.bridge()?;
                 match session.line(peer, self.caller).await {
                     Ok(_) => Ok(Way::Line(session)),
                     Err(refused) if refused.may_mean_modern() => {
@@ -200,7 +207,7 @@ impl Talk<'_> {
     pub(super) async fn other_way(&self, peer: &Peer, refused: Refused) -> Result<Way, Refused> {
         match &self.speech {
             Speech::Modern { .. } if refused.may_mean_legacy() && !peer.is_legacy() => {
-                let session = self.bridge();
+                let session = self.bridge()?;
                 if session.line(peer, self.caller).await.is_err() {
                     return Err(refused);
                 }
@@ -230,8 +237,8 @@ impl Talk<'_> {
     }
 
     /// The session with which backends that need one are spoken to for this client.
-    fn bridge(&self) -> Arc<Session> {
-        self.hub.pool.session(&self.authority, self.speech.greeting(), self.hub.peers.len())
+    fn bridge(&self) -> Result<Arc<Session>, Refusal> {
+        Ok(self.hub.pool.session(&self.authority, self.speech.greeting()?, self.hub.peers.len()))
     }
 
     async fn discover(&self, peer: &Peer) -> Result<Bytes, Refused> {
