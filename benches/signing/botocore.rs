@@ -21,11 +21,13 @@ pub(crate) fn signature(body: usize) -> Result<Duration, String> {
         "service": SERVICE, "region": REGION, "url": URI, "headers": headers,
         "body": body, "times": 2_000,
     });
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/signing/botocore.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/signing/time_botocore.py");
     let output = Command::new(&python).arg(script).arg(plan.to_string()).output();
     let output = output.map_err(|error| format!("{python} cannot be started: {error}"))?;
     if !output.status.success() {
-        return Err(format!("{python} has no botocore; set {PYTHON} to one that does"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        let why = said.trim().lines().last().unwrap_or_default();
+        return Err(format!("{python} says: {why}; set {PYTHON} to one that has botocore"));
     }
     let median = String::from_utf8_lossy(&output.stdout).trim().parse().expect("it is a number");
     Ok(Duration::from_nanos(median))
