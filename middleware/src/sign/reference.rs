@@ -2,7 +2,7 @@
 
 use super::{
     SignedHeaders, SigningTarget, address, canonical, headers::signed, payload::PayloadText,
-    prepared::Signature, signer::Readable, target::Algorithm,
+    prepared::Signature, target::Algorithm,
 };
 use crate::{
     error::{BoxError, Error, Kind},
@@ -33,6 +33,14 @@ pub(super) struct Request<'a> {
     pub(super) payload: &'a PayloadText,
     /// Whether the payload's hash goes into a header as well.
     pub(super) content_hash: bool,
+}
+
+/// What is signed, as a service would write it down.
+pub(super) struct Readable {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) headers: Vec<(String, String)>,
 }
 
 /// Signs in headers.

@@ -3,7 +3,7 @@ use super::{
     headers::{Survey, Unsurveyed, cleaned},
     payload::PayloadText,
     prepared::{self, Signature},
-    reference::{self, failed, unsignable},
+    reference::{self, Readable, failed, unsignable},
     target::Algorithm,
     time::Moment,
 };
@@ -68,14 +68,6 @@ struct Draft<'a> {
     method: &'a Method,
     uri: &'a Uri,
     headers: &'a HeaderMap,
-}
-
-/// What is signed, as a service would write it down.
-pub(super) struct Readable {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) headers: Vec<(String, String)>,
 }
 
 /// What a request is changed to, once all went well.

@@ -211,8 +211,29 @@ async fn pong(lasting: &Lasting, session: &Session, place: usize, question: &Raw
 fn digest_of(message: &Message<'_>) -> Vec<u8> {
     let arguments = message.params.arguments.map(RawValue::get).unwrap_or("null");
     // The order of members may be another one when they are written again.
-    let arguments: Value = serde_json::from_str(arguments).unwrap_or_default();
+    // What no tree can hold, a number too large or a nest too deep, has to be the same to the letter.
+    let arguments: Value = serde_json::from_str(arguments).unwrap_or_else(|_| arguments.into());
     let method = message.method.as_deref().unwrap_or_default();
     let called = Value::from(vec![method.into(), message.subject().into(), arguments]).to_string();
     digest(&SHA256, called.as_bytes()).as_ref().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest_with(arguments: &str) -> Vec<u8> {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"it","arguments":{arguments}}}}}"#
+        );
+        digest_of(&Message::parse(body.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn other_arguments_are_another_call_also_where_no_tree_holds_them() {
+        assert_eq!(digest_with(r#"{"a":1,"b":2}"#), digest_with(r#"{ "b":2, "a":1 }"#));
+        assert_ne!(digest_with(r#"{"a":1}"#), digest_with(r#"{"a":2}"#));
+        assert_ne!(digest_with(r#"{"a":1e999}"#), digest_with(r#"{"a":2e999}"#));
+        assert_ne!(digest_with(r#"{"a":1e999}"#), digest_with("null"));
+    }
 }

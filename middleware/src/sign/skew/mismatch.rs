@@ -2,7 +2,7 @@
 //!
 //! Somebody on the way changed it, as a rule: a proxy that decodes a path, sorts a query, or writes a header anew.
 
-use super::super::{Signer, signer::Readable};
+use super::super::{Signer, reference::Readable};
 use http::Request;
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt};
