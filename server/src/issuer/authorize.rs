@@ -56,7 +56,7 @@ impl Asked {
     pub(super) async fn read(query: &[u8], clients: &Clients, offer: &Offer) -> Result<Self, Unfit> {
         let form = Form::parse(query)?;
         let id = form.need("client_id")?;
-        let client = clients.find(id).await.map_err(Problem::from)?;
+        let client = clients.find(id).await?;
         let client = client.ok_or_else(|| {
             Refusal::new(Code::InvalidClient, "this client is not known here; it has to register again")
         })?;

@@ -48,7 +48,8 @@ pub(super) fn router(endpoint: TokenEndpoint, offer: Offer, sender: Sender) -> R
 }
 
 async fn description(State(shared): State<Shared>) -> Response {
-    ([(header::CACHE_CONTROL, KEPT)], Json(metadata::document(&shared.offer))).into_response()
+    ([(header::CACHE_CONTROL, KEPT)], Json(metadata::document(&shared.offer, &shared.endpoint.clients)))
+        .into_response()
 }
 
 async fn keys(State(shared): State<Shared>) -> Response {
@@ -90,6 +91,7 @@ fn registration(client: &Client, secret: Option<String>) -> Value {
         "token_endpoint_auth_method": match client.proof {
             Proof::None => "none",
             Proof::Secret(_) => "client_secret_basic",
+            Proof::Key(_) => "private_key_jwt",
         },
     });
     if let Some(members) = document.as_object_mut() {

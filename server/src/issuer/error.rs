@@ -38,6 +38,8 @@ pub(crate) enum Code {
     InvalidScope,
     InvalidTarget,
     SlowDown,
+    TemporarilyUnavailable,
+    UnauthorizedClient,
     UnsupportedGrantType,
     UnsupportedResponseType,
 }
@@ -66,12 +68,14 @@ impl Refusal {
         match self.code {
             Code::InvalidClient => StatusCode::UNAUTHORIZED,
             Code::SlowDown => StatusCode::TOO_MANY_REQUESTS,
+            Code::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Code::InvalidClientMetadata
             | Code::InvalidGrant
             | Code::InvalidRedirectUri
             | Code::InvalidRequest
             | Code::InvalidScope
             | Code::InvalidTarget
+            | Code::UnauthorizedClient
             | Code::UnsupportedGrantType
             | Code::UnsupportedResponseType => StatusCode::BAD_REQUEST,
         }
@@ -93,6 +97,8 @@ impl Code {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::SlowDown => "slow_down",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
         }

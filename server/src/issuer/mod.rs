@@ -6,7 +6,9 @@
 //! | [`authorize`] | what a client asks a person for |
 //! | [`pending`] | where that is kept while the person is away |
 //! | [`token`] | what it gets in the end |
-//! | [`client`] | which clients there are, and how they register |
+//! | [`client`] | which clients there are, how they register, and how they describe themselves |
+//! | [`fetch`], [`reach`] | how a document is fetched that a stranger named |
+//! | [`once`] | that what was signed for one use is used once |
 //! | [`access`] | the tokens themselves |
 //! | [`keys`] | what tokens are signed with, and when that changes |
 //! | [`redirect`] | where a browser may be sent back to |
@@ -23,12 +25,15 @@ mod code;
 mod endpoints;
 mod error;
 mod family;
+mod fetch;
 mod form;
 mod grant;
 mod keys;
 mod metadata;
+mod once;
 mod pending;
 mod pkce;
+mod reach;
 mod redirect;
 mod secret;
 #[cfg(test)]

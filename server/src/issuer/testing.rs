@@ -3,7 +3,7 @@
 use super::{
     access::AccessTokens,
     authorize::{Asked, Offer},
-    client::{Client, Clients, Limits, Proof},
+    client::{Client, Clients, GrantType, Limits, Proof},
     code::{Codes, Issued},
     family::Families,
     grant::Grant,
@@ -67,10 +67,11 @@ pub(super) fn clients(scene: &Scene) -> Clients {
         name: None,
         redirects: vec![Redirect::parse("https://client.example/callback").unwrap()],
         proof,
+        grants: GrantType::for_people(),
     };
     let limits = Limits { idle: 24 * HOUR, from_one_address: 100, from_anywhere: 1_000 };
     let named = [client("client", Proof::None), client("confidential", Proof::Secret(Mark::of("s ecret")))];
-    Clients::new(named, scene.store.clone(), limits)
+    Clients::new(named, scene.store.clone(), limits, scene.clock())
 }
 
 pub(super) fn offer() -> Offer {
