@@ -4,7 +4,7 @@ use super::{
     authorize::Offer,
     client::{Client, Proof, Wish},
     error::{Code, Problem, Refusal},
-    metadata::{self, JWKS, REGISTER, REVOKE, TOKEN},
+    metadata::{self, INTROSPECT, JWKS, REGISTER, REVOKE, TOKEN},
     token::TokenEndpoint,
 };
 use axum::{
@@ -42,6 +42,7 @@ pub(super) fn router(endpoint: TokenEndpoint, offer: Offer, sender: Sender) -> R
         .route(JWKS, get(keys))
         .route(TOKEN, post(token))
         .route(REVOKE, post(revoke))
+        .route(INTROSPECT, post(introspect))
         .route(REGISTER, post(register))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
@@ -70,6 +71,14 @@ async fn revoke(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -
         Err(refusal) => Err(refusal.into()),
     };
     answer(revoked.map(|()| (StatusCode::OK, json!({}))))
+}
+
+async fn introspect(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    let told = match form(&headers) {
+        Ok(authorization) => shared.endpoint.introspect(authorization, &body).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    answer(told.map(|told| (StatusCode::OK, told)))
 }
 
 async fn register(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
@@ -251,6 +260,10 @@ mod tests {
             (TOKEN, FORM, "grant_type=refresh_token&client_id=nobody&refresh_token=x", 401, "invalid_client"),
             (TOKEN, FORM, "grant_type=refresh_token&client_id=client&refresh_token=x", 400, "invalid_grant"),
             (REVOKE, FORM, "client_id=client", 400, "invalid_request"),
+            (TOKEN, FORM, "grant_type=client_credentials&client_id=client", 400, "unauthorized_client"),
+            (TOKEN, FORM, "grant_type=password&client_id=client", 400, "unsupported_grant_type"),
+            (INTROSPECT, FORM, "client_id=client&token=x", 401, "invalid_client"),
+            (INTROSPECT, "application/json", "{}", 400, "invalid_request"),
             (REGISTER, "application/json", "{}", 400, "invalid_redirect_uri"),
             (REGISTER, "application/json", "[", 400, "invalid_client_metadata"),
         ] {

@@ -1,31 +1,39 @@
 //! What the server says of itself (RFC 8414).
 
-use super::{authorize::Offer, client::Clients};
+use super::{
+    authorize::Offer,
+    client::{Clients, GrantType},
+};
 use serde_json::{Value, json};
 
 pub(super) const AUTHORIZE: &str = "/oauth/authorize";
 pub(super) const TOKEN: &str = "/oauth/token";
 pub(super) const REGISTER: &str = "/oauth/register";
 pub(super) const REVOKE: &str = "/oauth/revoke";
+pub(super) const INTROSPECT: &str = "/oauth/introspect";
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
 
 /// The document at `/.well-known/oauth-authorization-server`.
 pub(super) fn document(offer: &Offer, clients: &Clients) -> Value {
     let at = |path: &str| format!("{}{path}", offer.issuer.trim_end_matches('/'));
     let methods = methods(clients);
+    let proving: Vec<_> = methods.iter().filter(|method| **method != "none").collect();
+    let grants: Vec<_> = clients.grants().into_iter().map(GrantType::name).collect();
     let mut document = json!({
         "issuer": offer.issuer,
         "authorization_endpoint": at(AUTHORIZE),
         "token_endpoint": at(TOKEN),
         "registration_endpoint": at(REGISTER),
         "revocation_endpoint": at(REVOKE),
+        "introspection_endpoint": at(INTROSPECT),
         "jwks_uri": at(JWKS),
         "scopes_supported": offer.scopes,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": grants,
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": proving,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "protected_resources": offer.resources,
@@ -34,7 +42,7 @@ pub(super) fn document(offer: &Offer, clients: &Clients) -> Value {
         && let Some(members) = document.as_object_mut()
     {
         members.insert("client_id_metadata_document_supported".to_owned(), true.into());
-        for name in ["token_endpoint_auth", "revocation_endpoint_auth"] {
+        for name in ["token_endpoint_auth", "revocation_endpoint_auth", "introspection_endpoint_auth"] {
             members.insert(format!("{name}_signing_alg_values_supported"), json!(ASSERTED_WITH));
         }
     }
@@ -68,6 +76,9 @@ mod tests {
         let plain = document(&offer(), &clients);
         assert_eq!(plain.get("client_id_metadata_document_supported"), None);
         assert!(!plain.to_string().contains("private_key_jwt"));
+        assert_eq!(plain["introspection_endpoint_auth_methods_supported"][0], "client_secret_basic");
+        let grants = plain["grant_types_supported"].as_array().unwrap();
+        assert!(grants.contains(&json!("urn:ietf:params:oauth:grant-type:jwt-bearer")));
 
         let audiences = ["https://mcp.example.com", "https://mcp.example.com/oauth/token"];
         let fetcher = Fetcher::new(Reach::Public).unwrap();

@@ -15,11 +15,14 @@
 //! | [`pkce`] | that whoever ends a sign-in is whoever began it |
 //! | [`code`] | what a client gets for its person, once |
 //! | [`family`] | how it stays signed in, and how a stolen token ends that |
+//! | [`services`] | tokens that services get without a browser |
+//! | [`introspect`], [`own`] | what is told about a token that comes back |
 //! | [`endpoints`], [`metadata`] | all of that over HTTP, and what is said of it |
 //! | [`error`] | how all of that says no |
 
 mod access;
 mod authorize;
+mod claimed;
 mod client;
 mod code;
 mod endpoints;
@@ -28,14 +31,18 @@ mod family;
 mod fetch;
 mod form;
 mod grant;
+mod introspect;
 mod keys;
 mod metadata;
 mod once;
+mod own;
 mod pending;
 mod pkce;
 mod reach;
 mod redirect;
 mod secret;
+mod services;
+mod subject;
 #[cfg(test)]
 mod testing;
 mod token;

@@ -2,19 +2,18 @@
 
 use super::{
     access::AccessTokens,
+    claimed,
     client::{Client, Clients, Credentials, Evidence, GrantType},
     code::{Codes, Redeemed, Shown},
-    error::{Code, Problem, Refusal},
+    error::{Code, Fault, Problem, Refusal},
     family::Families,
     form::Form,
     grant::Grant,
+    services::{self, Services},
 };
-use base64::{
-    Engine,
-    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
-};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Answers clients that come for tokens.
 #[derive(Clone, Debug)]
@@ -23,6 +22,7 @@ pub(super) struct TokenEndpoint {
     pub(super) codes: Codes,
     pub(super) families: Families,
     pub(super) access: AccessTokens,
+    pub(super) services: Services,
 }
 
 impl TokenEndpoint {
@@ -41,27 +41,27 @@ impl TokenEndpoint {
         let (grant, refresh) = match grant_type {
             GrantType::AuthorizationCode => self.redeem(&client, &form).await?,
             GrantType::RefreshToken => self.refresh(&client, &form).await?,
-            GrantType::ClientCredentials | GrantType::TokenExchange | GrantType::JwtBearer => {
-                return Err(Refusal::new(
-                    Code::UnsupportedGrantType,
-                    "`grant_type` is none that there is here",
-                )
-                .into());
+            GrantType::ClientCredentials => {
+                return Ok(self.issued(&self.services.by_itself(&client, &form)?)?);
+            }
+            GrantType::TokenExchange => {
+                return Ok(self.issued(&self.services.for_somebody(&client, &form).await?)?);
+            }
+            GrantType::JwtBearer => {
+                return Ok(self.issued(&self.services.vouched_for(&client, &form).await?)?);
             }
         };
-        let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
-        let mut answer = json!({
-            "access_token": self.access.mint(&grant)?,
-            "token_type": "Bearer",
-            "expires_in": self.access.lifetime().as_secs(),
-            "scope": scopes.join(" "),
-        });
-        if client.may(GrantType::RefreshToken)
-            && let Some(members) = answer.as_object_mut()
-        {
-            members.insert("refresh_token".to_owned(), refresh.into());
-        }
-        Ok(answer)
+        let token = self.access.mint(&grant)?;
+        let refresh = client.may(GrantType::RefreshToken).then_some(("refresh_token", refresh));
+        Ok(answer(&grant, &token, self.access.lifetime(), refresh))
+    }
+
+    /// What a service gets: never anything that lasts.
+    fn issued(&self, issued: &services::Issued) -> Result<Value, Fault> {
+        let lifetime = issued.lifetime.unwrap_or(self.access.lifetime());
+        let token = self.access.mint_for(&issued.grant, issued.act.as_ref(), lifetime)?;
+        let token_type = issued.token_type.map(|kind| ("issued_token_type", kind.to_owned()));
+        Ok(answer(&issued.grant, &token, lifetime, token_type))
     }
 
     /// Ends what a token belongs to (RFC 7009). Whether there was any is nobody's business.
@@ -110,7 +110,11 @@ impl TokenEndpoint {
     }
 
     /// Who sent it: told in one place, and proven in one way.
-    async fn client(&self, authorization: Option<&str>, form: &Form<'_>) -> Result<Client, Problem> {
+    pub(super) async fn client(
+        &self,
+        authorization: Option<&str>,
+        form: &Form<'_>,
+    ) -> Result<Client, Problem> {
         let (in_body, secret) = (form.get("client_id"), form.get("client_secret"));
         let twice = || Refusal::new(Code::InvalidRequest, "the client shows who it is in two ways");
         let assertion = assertion(form)?;
@@ -121,7 +125,7 @@ impl TokenEndpoint {
                 (None, Some(assertion)) => Evidence::Assertion(assertion),
                 (Some(_), Some(_)) => return Err(twice().into()),
             };
-            let told = assertion.filter(|_| in_body.is_none()).and_then(issuer);
+            let told = assertion.filter(|_| in_body.is_none()).and_then(claimed::issuer);
             let id = in_body.or(told.as_deref());
             let id = id.ok_or_else(|| Refusal::new(Code::InvalidClient, "the request names no client"))?;
             return self.clients.authenticated(Credentials { id, evidence }).await;
@@ -148,11 +152,18 @@ fn assertion<'f>(form: &'f Form<'_>) -> Result<Option<&'f str>, Refusal> {
     }
 }
 
-/// Who says to have signed an assertion. It is found out afterwards whether that is so.
-fn issuer(assertion: &str) -> Option<String> {
-    let claims = BASE64_URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1)?).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    claims.get("iss")?.as_str().map(str::to_owned)
+fn answer(grant: &Grant, token: &str, lifetime: Duration, besides: Option<(&str, String)>) -> Value {
+    let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
+    let mut answer = json!({
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": lifetime.as_secs(),
+        "scope": scopes.join(" "),
+    });
+    if let Some(members) = answer.as_object_mut() {
+        members.extend(besides.map(|(name, value)| (name.to_owned(), value.into())));
+    }
+    answer
 }
 
 fn ended() -> Refusal {
@@ -183,7 +194,6 @@ fn basic(header: &str) -> Option<(String, String)> {
 mod tests {
     use super::*;
     use crate::issuer::testing::{Scene, VERIFIER, grant, issued, token_endpoint, verified};
-    use std::time::Duration;
 
     const CODE: &str =
         "grant_type=authorization_code&client_id=client&redirect_uri=https%3A%2F%2Fclient.example%2Fcallback";
