@@ -3,21 +3,21 @@
 use super::authorize::Offer;
 use serde_json::{Value, json};
 
+pub(super) const DESCRIPTION: &str = "/.well-known/oauth-authorization-server";
 pub(super) const AUTHORIZE: &str = "/oauth/authorize";
 pub(super) const TOKEN: &str = "/oauth/token";
 pub(super) const REGISTER: &str = "/oauth/register";
 pub(super) const REVOKE: &str = "/oauth/revoke";
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
 
-/// The document at `/.well-known/oauth-authorization-server`.
-pub(super) fn document(offer: &Offer) -> Value {
+/// The document at [`DESCRIPTION`], of a server at which clients may register themselves if it is `open`.
+pub(super) fn document(offer: &Offer, open: bool) -> Value {
     let at = |path: &str| format!("{}{path}", offer.issuer.trim_end_matches('/'));
     let methods = ["none", "client_secret_basic", "client_secret_post"];
-    json!({
+    let mut document = json!({
         "issuer": offer.issuer,
         "authorization_endpoint": at(AUTHORIZE),
         "token_endpoint": at(TOKEN),
-        "registration_endpoint": at(REGISTER),
         "revocation_endpoint": at(REVOKE),
         "jwks_uri": at(JWKS),
         "scopes_supported": offer.scopes,
@@ -29,5 +29,9 @@ pub(super) fn document(offer: &Offer) -> Value {
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "protected_resources": offer.resources,
-    })
+    });
+    if let Some(members) = document.as_object_mut().filter(|_| open) {
+        members.insert("registration_endpoint".to_owned(), at(REGISTER).into());
+    }
+    document
 }

@@ -69,6 +69,11 @@ impl Clients {
         Self { named, store, limits }
     }
 
+    /// Whether it is one of the operator's own.
+    pub(super) fn is_named(&self, id: &str) -> bool {
+        self.named.contains_key(id)
+    }
+
     /// The client with this id. One that registered itself stays known for as long as it is asked for.
     pub(super) async fn find(&self, id: &str) -> Result<Option<Client>, Fault> {
         if let Some(client) = self.named.get(id) {
