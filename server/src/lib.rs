@@ -2,11 +2,8 @@
 
 mod cli;
 mod config;
+mod federation;
 mod http;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "its endpoints are to come; these are what they are made of")
-)]
 mod issuer;
 mod mcp;
 #[cfg_attr(

@@ -12,7 +12,8 @@ const UPSTREAMS: &str = "\
 authorization_server:
   upstreams:
     - name: corp
-      oauth2: {token_url: https://login.example.com/token, client_id: gateway, client_secret: file:secret}
+      oidc: {issuer: https://login.example.com, token_url: https://login.example.com/token, client_id: gateway,
+        client_secret: file:secret}
     - name: github
       oauth2: {preset: github, client_id: Iv1.abc, client_secret: file:secret, client_authentication: post}
 store: {memory: true}

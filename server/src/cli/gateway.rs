@@ -1,14 +1,15 @@
 use super::Failure;
 use crate::{
-    config::resolved,
-    http::{ENDPOINT, router},
+    config::resolved::{self, ENDPOINT, own_address},
+    http::router,
+    issuer::AuthorizationServer,
     mcp::{Connect, Relay},
     store::{self, Connections, Store},
     upstream::{self, Tokens},
 };
 use axum::{Router, http::Uri};
-use countersign::identity::Verifier;
-use std::{future::Future, net::SocketAddr, time::Duration};
+use countersign::{clock::SystemClock, identity::Verifier};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
 /// How long requests in progress may take once the gateway was told to stop.
@@ -22,6 +23,7 @@ pub(super) struct Gateway {
     public_url: Uri,
     app: Router,
     backends: Vec<upstream::Backend>,
+    signs_in: Option<AuthorizationServer>,
 }
 
 impl Gateway {
@@ -36,7 +38,9 @@ impl Gateway {
 
     /// The same over a store that is open.
     pub(super) async fn over(config: resolved::Gateway, store: Option<Store>) -> Result<Self, Failure> {
-        let resolved::Gateway { listen, public_url, issuers, backends, endpoint, providers, .. } = config;
+        let resolved::Gateway {
+            listen, public_url, issuers, backends, endpoint, authorization_server, ..
+        } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(cannot_listen)?;
@@ -45,37 +49,56 @@ impl Gateway {
             None => Uri::try_from(format!("http://{bound}"))
                 .map_err(|error| Failure::fault(error, "the address that was taken"))?,
         };
-        let resource = format!("{}{ENDPOINT}", public_url.to_string().trim_end_matches('/'));
-        let names: Vec<String> = issuers.iter().map(|issuer| issuer.name().to_owned()).collect();
-        let verifier = issuers
+        let issuer = own_address(&public_url);
+        let resource = format!("{issuer}{ENDPOINT}");
+        let signs_in = match authorization_server.zip(store) {
+            Some((config, store)) => {
+                let opened =
+                    AuthorizationServer::open(config, &store, &issuer, &resource, Arc::new(SystemClock))
+                        .await;
+                let opened = opened.map_err(|fault| {
+                    let remedy = "look at the store that `store` describes";
+                    Failure::usage(chain(&fault), "authorization_server", remedy)
+                })?;
+                Some((opened, Connections::new(store)))
+            }
+            None => None,
+        };
+        let own = signs_in.as_ref().map(|(server, _)| (issuer.clone(), server.trusted()));
+        let others =
+            issuers.into_iter().map(|issuer| (issuer.name().to_owned(), issuer.expecting(&resource)));
+        let (names, trusted): (Vec<_>, Vec<_>) = own.into_iter().chain(others).unzip();
+        let verifier = trusted
             .into_iter()
-            .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer.expecting(&resource)))
+            .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer))
             .build()
             .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
-        let tokens = store
-            .zip(providers)
-            .map(|(store, providers)| Tokens::new(Connections::new(store), providers.refresh()));
+        let tokens =
+            signs_in.as_ref().map(|(server, connections)| Tokens::new(connections.clone(), server.renewal()));
         let backends = backends.into_iter().map(|backend| upstream::backend(backend, tokens.as_ref()));
         let backends = backends.collect::<Result<Vec<_>, _>>().map_err(|error| {
             let remedy = "look at the certificates that this machine trusts";
             Failure::usage(format!("no client can be made: {error}"), "the backends", remedy)
         })?;
-        let relay = Relay::new(backends.clone(), endpoint, Connect::at(&public_url))
+        let signs_in = signs_in.map(|(server, _)| server);
+        let connect = Connect::at(&public_url, signs_in.as_ref().map(AuthorizationServer::tickets));
+        let relay = Relay::new(backends.clone(), endpoint, connect)
             .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
-        let app = router(&public_url, &names, verifier, relay);
-        Ok(Self { listener, listen, public_url, app, backends })
+        let app = router(&public_url, &names, verifier, relay, signs_in.as_ref());
+        Ok(Self { listener, listen, public_url, app, backends, signs_in })
     }
 
     /// Where clients speak MCP.
     pub(super) fn endpoint(&self) -> String {
-        format!("{}{ENDPOINT}", self.public_url.to_string().trim_end_matches('/'))
+        format!("{}{ENDPOINT}", own_address(&self.public_url))
     }
 
     /// Serves until `stop`, and then gives what is in progress a moment to finish.
     pub(super) async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
         let listen = self.listen;
         let (tell, mut told) = watch::channel(());
-        let serving = axum::serve(self.listener, self.app).with_graceful_shutdown(async move {
+        let app = self.app.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(self.listener, app).with_graceful_shutdown(async move {
             stop.await;
             tell.send_replace(());
         });
@@ -89,7 +112,16 @@ impl Gateway {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
             () = upstream::watch(&self.backends) => Ok(()),
+            () = tend(self.signs_in.as_ref()) => Ok(()),
         }
+    }
+}
+
+/// Looks after what signs people in; for ever where nothing does.
+async fn tend(signs_in: Option<&AuthorizationServer>) {
+    match signs_in {
+        Some(server) => server.tend().await,
+        None => std::future::pending().await,
     }
 }
 

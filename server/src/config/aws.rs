@@ -45,6 +45,16 @@ pub(crate) struct AsCaller {
     pub(crate) session: Session,
 }
 
+impl Aws {
+    /// Whether a caller has to have connected an account.
+    pub(super) fn needs_accounts(&self) -> bool {
+        match &self.credentials {
+            Credentials::WebIdentity { needs, .. } | Credentials::Brokered { needs, .. } => !needs.is_empty(),
+            Credentials::Service(_) => false,
+        }
+    }
+}
+
 pub(super) fn resolve_aws(
     raw: Spanned<raw::Aws>,
     url: Option<&Uri>,

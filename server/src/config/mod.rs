@@ -3,6 +3,7 @@
 //! [`raw`] is the file as it stands, every value with its place; [`resolved`] is made of types that cannot be wrong.
 //! Between the two every problem is found and told, not only the first.
 
+pub(crate) mod authorization_server;
 pub(crate) mod aws;
 pub(crate) mod diagnostic;
 pub(crate) mod endpoint;
@@ -11,8 +12,9 @@ pub(crate) mod headers;
 mod key;
 mod load;
 mod near;
-pub(crate) mod providers;
+mod providers;
 pub(crate) mod raw;
+pub(crate) mod redirect;
 pub(crate) mod resolved;
 mod roles;
 mod secret;

@@ -1,12 +1,13 @@
 //! What a configuration means, in types that cannot be wrong.
 
 use super::{
+    authorization_server::{AuthorizationServer, resolve_authorization_server},
     aws::{Aws, resolve_aws},
     diagnostic::Findings,
     endpoint::{Endpoint, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
-    providers::{Known, Providers, resolve_providers},
+    providers::Known,
     raw,
     store::{Store, resolve_store},
 };
@@ -17,6 +18,9 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
+
+/// Where MCP is spoken, below the public address.
+pub(crate) const ENDPOINT: &str = "/mcp";
 
 /// How long a backend's name may be.
 const MAX_NAME: usize = 32;
@@ -31,8 +35,8 @@ pub(crate) struct Gateway {
     /// At least one, each with a name of its own.
     pub(crate) backends: Vec<Backend>,
     pub(crate) endpoint: Endpoint,
-    /// At which callers have accounts; `None` where none is described.
-    pub(crate) providers: Option<Providers>,
+    /// Who signs people in; `None` where others do.
+    pub(crate) authorization_server: Option<AuthorizationServer>,
     /// Where tokens are kept; `None` where nothing has to be.
     pub(crate) store: Option<Store>,
 }
@@ -66,6 +70,18 @@ pub(crate) enum Auth {
     None,
 }
 
+impl Auth {
+    /// Whether a caller has to have connected an account.
+    fn needs_accounts(&self) -> bool {
+        match self {
+            Self::UpstreamToken(_) => true,
+            Self::Aws(aws) => aws.needs_accounts(),
+            Self::Exchange(exchange) => exchange.needs_accounts(),
+            Self::Headers(_) | Self::Query(_) | Self::None => false,
+        }
+    }
+}
+
 impl Issuer {
     /// Its address.
     pub(crate) fn name(&self) -> &str {
@@ -95,10 +111,18 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     } = raw;
     let listen = resolve_listen(listen, findings);
     let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
-    let issuers = resolve_issuers(identity.value.issuers, findings);
-    let known = resolve_providers(authorization_server, findings);
+    let own = public_url.as_ref().and_then(Option::as_ref).map(own_address);
+    let resource = own.as_deref().map(|own| format!("{own}{ENDPOINT}"));
+    let signs_in = authorization_server.is_some();
+    let named = places_of_issuers(identity.as_ref());
+    let issuers = resolve_issuers(identity, signs_in, own.as_deref(), findings);
+    let (authorization_server, known) =
+        resolve_authorization_server(authorization_server, resource.as_deref(), findings);
     let endpoint = resolve_endpoint(naming, sessions, lists, authorization, &backends.value, findings);
     let backends = resolve_backends(backends, &known, findings);
+    if let (Some(server), Some(backends)) = (authorization_server.iter().flatten().next(), &backends) {
+        check_strangers(&named, server, backends, findings);
+    }
     let store = resolve_store(store, known.has_authorization_server(), findings);
     Some(Gateway {
         listen: listen?.value,
@@ -106,9 +130,14 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
         issuers: issuers?,
         backends: backends?,
         endpoint: endpoint?,
-        providers: known.into_providers()?,
+        authorization_server: authorization_server?,
         store: store?,
     })
+}
+
+/// Our own address as issuers and resources have it: without the slash at its end.
+pub(crate) fn own_address(url: &Uri) -> String {
+    url.to_string().trim_end_matches('/').to_owned()
 }
 
 fn resolve_listen(listen: Option<Spanned<String>>, findings: &mut Findings) -> Option<Spanned<SocketAddr>> {
@@ -154,7 +183,22 @@ fn resolve_public_url(
     Some(Some(url))
 }
 
-fn resolve_issuers(raw: Spanned<Vec<raw::Issuer>>, findings: &mut Findings) -> Option<Vec<Issuer>> {
+/// Who is believed besides ourselves, if `signs_in` says that we sign people in.
+fn resolve_issuers(
+    raw: Option<Spanned<raw::Identity>>,
+    signs_in: bool,
+    own: Option<&str>,
+    findings: &mut Findings,
+) -> Option<Vec<Issuer>> {
+    let Some(raw) = raw else {
+        if signs_in {
+            return Some(Vec::new());
+        }
+        let remedy = "name who is, `identity: { issuers: [{ issuer: https://… }] }`, or describe an `authorization_server`";
+        findings.error(Location::UNKNOWN, "nobody is trusted, so nobody could sign in", remedy);
+        return None;
+    };
+    let raw = raw.value.issuers;
     if raw.value.is_empty() {
         findings.error(raw.referenced, "nobody is trusted, so nobody could sign in", "name an issuer");
         return None;
@@ -165,6 +209,11 @@ fn resolve_issuers(raw: Spanned<Vec<raw::Issuer>>, findings: &mut Findings) -> O
         let Spanned { value: name, referenced, .. } = issuer;
         if issuers.iter().any(|other| other.name == name) {
             findings.error(referenced, format!("`{name}` is named twice"), "remove one of the two");
+            continue;
+        }
+        if let Some(own) = own.filter(|own| signs_in && is_nearly(own, &name)) {
+            let what = format!("`{name}` is this server, whose issuer is `{own}` and trusted already (V-04)");
+            findings.error(referenced, what, "remove it");
             continue;
         }
         let attempt = identity::Issuer::new(&name, "anything");
@@ -179,6 +228,36 @@ fn resolve_issuers(raw: Spanned<Vec<raw::Issuer>>, findings: &mut Findings) -> O
         }
     }
     (issuers.len() == count).then_some(issuers)
+}
+
+fn places_of_issuers(raw: Option<&Spanned<raw::Identity>>) -> Vec<Spanned<String>> {
+    let issuers = raw.iter().flat_map(|identity| &identity.value.issuers.value);
+    issuers.map(|issuer| issuer.issuer.clone()).collect()
+}
+
+/// Callers of another issuer connect accounts where an upstream tells who they are, and nowhere else (V-18).
+fn check_strangers(
+    issuers: &[Spanned<String>],
+    server: &AuthorizationServer,
+    backends: &[Backend],
+    findings: &mut Findings,
+) {
+    let Some(backend) = backends.iter().find(|backend| backend.auth.needs_accounts()) else { return };
+    for Spanned { value: issuer, referenced, .. } in issuers {
+        if !server.upstreams.iter().any(|upstream| upstream.is_issuer(issuer)) {
+            let what = format!(
+                "callers of `{issuer}` reach `{}`, for which they could connect no account (V-18)",
+                backend.name
+            );
+            let remedy = format!("describe it as an upstream, too: `oidc: {{ issuer: {issuer}, … }}`");
+            findings.error(*referenced, what, remedy);
+        }
+    }
+}
+
+/// Whether two addresses are the same but for what issuers are compared with and people overlook.
+fn is_nearly(own: &str, name: &str) -> bool {
+    own.eq_ignore_ascii_case(name.trim_end_matches('/'))
 }
 
 fn resolve_backends(

@@ -3,4 +3,4 @@
 mod gate;
 mod router;
 
-pub(crate) use self::router::{ENDPOINT, router};
+pub(crate) use self::router::router;

@@ -6,6 +6,7 @@ use super::{
 };
 use serde_json::{Value, json};
 
+pub(super) const DESCRIPTION: &str = "/.well-known/oauth-authorization-server";
 pub(super) const AUTHORIZE: &str = "/oauth/authorize";
 pub(super) const TOKEN: &str = "/oauth/token";
 pub(super) const REGISTER: &str = "/oauth/register";
@@ -13,8 +14,8 @@ pub(super) const REVOKE: &str = "/oauth/revoke";
 pub(super) const INTROSPECT: &str = "/oauth/introspect";
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
 
-/// The document at `/.well-known/oauth-authorization-server`.
-pub(super) fn document(offer: &Offer, clients: &Clients) -> Value {
+/// The document at [`DESCRIPTION`], of a server at which clients may register themselves if it is `open`.
+pub(super) fn document(offer: &Offer, clients: &Clients, open: bool) -> Value {
     let at = |path: &str| format!("{}{path}", offer.issuer.trim_end_matches('/'));
     let methods = methods(clients);
     let proving: Vec<_> = methods.iter().filter(|method| **method != "none").collect();
@@ -23,7 +24,6 @@ pub(super) fn document(offer: &Offer, clients: &Clients) -> Value {
         "issuer": offer.issuer,
         "authorization_endpoint": at(AUTHORIZE),
         "token_endpoint": at(TOKEN),
-        "registration_endpoint": at(REGISTER),
         "revocation_endpoint": at(REVOKE),
         "introspection_endpoint": at(INTROSPECT),
         "jwks_uri": at(JWKS),
@@ -45,6 +45,9 @@ pub(super) fn document(offer: &Offer, clients: &Clients) -> Value {
         for name in ["token_endpoint_auth", "revocation_endpoint_auth", "introspection_endpoint_auth"] {
             members.insert(format!("{name}_signing_alg_values_supported"), json!(ASSERTED_WITH));
         }
+    }
+    if let Some(members) = document.as_object_mut().filter(|_| open) {
+        members.insert("registration_endpoint".to_owned(), at(REGISTER).into());
     }
     document
 }
@@ -73,9 +76,10 @@ mod tests {
     fn what_is_not_there_is_not_announced() {
         let scene = Scene::new();
         let clients = clients(&scene);
-        let plain = document(&offer(), &clients);
+        let plain = document(&offer(), &clients, false);
         assert_eq!(plain.get("client_id_metadata_document_supported"), None);
         assert!(!plain.to_string().contains("private_key_jwt"));
+        assert_eq!(plain.get("registration_endpoint"), None);
         assert_eq!(plain["introspection_endpoint_auth_methods_supported"][0], "client_secret_basic");
         let grants = plain["grant_types_supported"].as_array().unwrap();
         assert!(grants.contains(&json!("urn:ietf:params:oauth:grant-type:jwt-bearer")));
@@ -83,8 +87,9 @@ mod tests {
         let audiences = ["https://mcp.example.com", "https://mcp.example.com/oauth/token"];
         let fetcher = Fetcher::new(Reach::Public).unwrap();
         let described = Described::new(fetcher, audiences, scene.store.clone(), scene.clock());
-        let told = document(&offer(), &clients.with_described(described));
+        let told = document(&offer(), &clients.with_described(described), true);
         assert_eq!(told["client_id_metadata_document_supported"], true);
+        assert_eq!(told["registration_endpoint"], "https://mcp.example.com/oauth/register");
         assert_eq!(told["token_endpoint_auth_methods_supported"][3], "private_key_jwt");
         assert_eq!(told["token_endpoint_auth_signing_alg_values_supported"][8], "EdDSA");
     }

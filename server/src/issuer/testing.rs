@@ -37,9 +37,13 @@ pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 impl Scene {
     pub(super) fn new() -> Self {
+        Self::sealed_with(7)
+    }
+
+    pub(super) fn sealed_with(byte: u8) -> Self {
         let hands = clock::Clock::default();
         let memory = Memory::new(Arc::new(Hands(hands.clone())), 10_000);
-        let seal = Seal::new(SealingKey::new(&[7; 32]).unwrap(), Vec::new());
+        let seal = Seal::new(SealingKey::new(&[byte; 32]).unwrap(), Vec::new());
         Self { store: Store::in_memory(memory, seal), hands }
     }
 

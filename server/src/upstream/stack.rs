@@ -11,6 +11,7 @@ use crate::{
         headers::SecretUri,
         resolved::{self, Auth},
     },
+    federation::Renewal,
     store::Connections,
 };
 use axum::http::{Request, Response};
@@ -20,7 +21,7 @@ use countersign::{
     attach::AttachHeadersLayer,
     exchange::{CallersToken, Exchange, RetryUnauthorizedLayer, Subject},
     proof::{Attached, Carry, NoCaller, Outbound, WithTokens},
-    tokens::{Need, OAuthRefresh, StoredTokens},
+    tokens::{Need, StoredTokens},
     transmit::Transmit,
 };
 use http_body_util::{Either, Full};
@@ -32,7 +33,7 @@ use tower::{Service, ServiceBuilder, ServiceExt, timeout::TimeoutLayer, util::Bo
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The callers' tokens at providers, which all backends share.
-pub(crate) type Tokens = StoredTokens<Connections, OAuthRefresh>;
+pub(crate) type Tokens = StoredTokens<Connections, Renewal>;
 
 pub(super) type Called = Request<Carry<Attached, Full<Bytes>>>;
 pub(super) type Probed = Request<Carry<NoCaller, Full<Bytes>>>;

@@ -1,0 +1,166 @@
+//! The authorization server as a whole: put together from its configuration, over a store.
+
+use super::{
+    access::AccessTokens,
+    authorize::Offer,
+    browsing,
+    client::{Client, Clients, Described, GrantType, Limits, Proof},
+    code::Codes,
+    consent::Consents,
+    endpoints,
+    error::Fault,
+    family::Families,
+    fetch::Fetcher,
+    journey::Journeys,
+    keys::{Algorithm, Keys, Purpose, Schedule},
+    metadata::TOKEN,
+    reach::Reach,
+    secret::Mark,
+    services::Services,
+    sign_in::SignIn,
+    ticket::Tickets,
+    token::TokenEndpoint,
+};
+use crate::{
+    config::{authorization_server as config, raw},
+    federation::{Renewal, Upstreams},
+    store::{Connections, Store},
+};
+use axum::Router;
+use countersign::{clock::Clock, identity};
+use secrecy::ExposeSecret;
+use std::{io, sync::Arc, time::Duration};
+
+/// Signs people in, and gives clients tokens.
+#[derive(Debug)]
+pub(crate) struct AuthorizationServer {
+    issuer: String,
+    resource: String,
+    sign_in: SignIn,
+    token: TokenEndpoint,
+    keys: Arc<Keys>,
+    open: bool,
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// How long others may keep the key set, and an hour: a key is known to everybody by then.
+const NOTICE: Duration = Duration::from_secs(2 * 3600);
+/// How often is looked after the keys.
+const TENDING: Duration = Duration::from_secs(60);
+/// How long a person may take to sign in.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+impl AuthorizationServer {
+    /// The server that `config` describes, which is `issuer` and gives tokens for `resource`.
+    pub(crate) async fn open(
+        config: config::AuthorizationServer,
+        store: &Store,
+        issuer: &str,
+        resource: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Fault> {
+        let config::AuthorizationServer {
+            upstreams,
+            claims,
+            clients,
+            scopes,
+            mut resources,
+            registration,
+            lifetimes,
+            algorithm,
+            turn,
+        } = config;
+        let algorithm = match algorithm {
+            raw::Algorithm::Es256 => Algorithm::Es256,
+            raw::Algorithm::Rs256 => Algorithm::Rs256,
+        };
+        let schedule = Schedule { turn, notice: NOTICE, memory: lifetimes.access + HOUR };
+        let keys = Keys::open(store.clone(), Purpose::Access, algorithm, schedule, clock.clone()).await?;
+        let keys = Arc::new(keys);
+        let limits = Limits {
+            idle: registration.idle,
+            from_one_address: registration.hourly_from_one_address,
+            from_anywhere: registration.hourly,
+        };
+        let clients = Clients::new(clients.into_iter().map(named), store.clone(), limits, clock.clone());
+        let clients = match described(issuer, store, &clock) {
+            Ok(described) => clients.with_described(described),
+            Err(error) => {
+                tracing::warn!(%error, "clients cannot describe themselves: their documents cannot be fetched");
+                clients
+            }
+        };
+        // Our own endpoint first: it is what a token is for where nobody says.
+        resources.insert(0, resource.to_owned());
+        let offer = Arc::new(Offer { issuer: issuer.to_owned(), resources, scopes });
+        let codes = Codes::new(store.clone(), lifetimes.code);
+        let sign_in = SignIn {
+            offer: offer.clone(),
+            clients: clients.clone(),
+            codes: codes.clone(),
+            journeys: Journeys::new(store.clone(), PATIENCE),
+            consents: Consents::new(store.clone()),
+            tickets: Tickets::new(store.clone(), clock.clone()),
+            upstreams: Upstreams::new(upstreams, &claims, &clock),
+            connections: Connections::new(store.clone()),
+            claims: claims.into(),
+        };
+        let families = Families::new(store.clone(), lifetimes.refresh);
+        let services =
+            Services::new(offer, keys.verifying(), families.clone(), store.clone(), clock.clone())?;
+        let access = AccessTokens::new(issuer, keys.clone(), lifetimes.access, clock);
+        let token = TokenEndpoint { clients, codes, families, access, services };
+        let (issuer, resource) = (issuer.to_owned(), resource.to_owned());
+        Ok(Self { issuer, resource, sign_in, token, keys, open: registration.open })
+    }
+
+    /// Its tokens, as the gateway in this process verifies them: nothing is fetched.
+    pub(crate) fn trusted(&self) -> identity::Issuer {
+        identity::Issuer::new(&self.issuer, &self.resource)
+            .with_token_type("at+jwt")
+            .with_keys(self.keys.verifying())
+    }
+
+    /// What renews the tokens of its upstreams.
+    pub(crate) fn renewal(&self) -> Renewal {
+        self.sign_in.upstreams.renewal()
+    }
+
+    /// What leads people to where they connect an account.
+    pub(crate) fn tickets(&self) -> Tickets {
+        self.sign_in.tickets.clone()
+    }
+
+    /// What browsers are sent to.
+    pub(crate) fn pages(&self) -> Router {
+        browsing::router(self.sign_in.clone())
+    }
+
+    /// What clients call themselves.
+    pub(crate) fn endpoints(&self) -> Router {
+        endpoints::router(self.token.clone(), self.sign_in.offer.clone(), self.open)
+    }
+
+    /// Looks after the keys, for as long as it is polled.
+    pub(crate) async fn tend(&self) {
+        loop {
+            tokio::time::sleep(TENDING).await;
+            if let Err(fault) = self.keys.tend().await {
+                tracing::error!(error = %fault, "the signing keys could not be looked after");
+            }
+        }
+    }
+}
+
+/// Clients that describe themselves. On this machine too, where that is all that reaches this server anyway.
+fn described(issuer: &str, store: &Store, clock: &Arc<dyn Clock>) -> io::Result<Described> {
+    let fetcher = Fetcher::new(Reach::Public)?;
+    let audiences = [issuer, &format!("{issuer}{TOKEN}")];
+    Ok(Described::new(fetcher, audiences, store.clone(), clock.clone()))
+}
+
+fn named(client: config::NamedClient) -> Client {
+    let config::NamedClient { id, name, redirects, secret } = client;
+    let proof = secret.map_or(Proof::None, |secret| Proof::Secret(Mark::of(secret.expose_secret())));
+    Client { id, name, redirects, proof, grants: GrantType::for_people() }
+}
