@@ -1,5 +1,8 @@
 //! The gateway. What people use of it is the program `countersign`; nothing here is promised to stay as it is.
 
+// The types of clients and stacks are deep, and whoever spawns what holds them has all of that looked at.
+#![recursion_limit = "256"]
+
 mod cli;
 mod config;
 mod federation;

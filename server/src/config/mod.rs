@@ -11,6 +11,7 @@ pub(crate) mod exchange;
 pub(crate) mod headers;
 mod key;
 mod load;
+pub(crate) mod minting;
 mod near;
 mod providers;
 pub(crate) mod raw;

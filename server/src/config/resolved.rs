@@ -2,7 +2,7 @@
 
 use super::{
     authorization_server::{AuthorizationServer, resolve_authorization_server},
-    aws::{Aws, resolve_aws},
+    aws::{Aws, Minted, resolve_aws},
     diagnostic::Findings,
     endpoint::{Endpoint, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
@@ -71,6 +71,16 @@ pub(crate) enum Auth {
 }
 
 impl Auth {
+    /// Where STS is shown tokens of our own.
+    pub(crate) fn minted(&self) -> Option<&Minted> {
+        match self {
+            Self::Aws(aws) => aws.minted.as_ref(),
+            Self::UpstreamToken(_) | Self::Exchange(_) | Self::Headers(_) | Self::Query(_) | Self::None => {
+                None
+            }
+        }
+    }
+
     /// Whether a caller has to have connected an account.
     fn needs_accounts(&self) -> bool {
         match self {
@@ -122,6 +132,9 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     let backends = resolve_backends(backends, &known, findings);
     if let (Some(server), Some(backends)) = (authorization_server.iter().flatten().next(), &backends) {
         check_strangers(&named, server, backends, findings);
+    }
+    if let (Some(url), Some(backends)) = (&public_url, &backends) {
+        check_minting(url.as_ref(), backends, findings);
     }
     let store = resolve_store(store, known.has_authorization_server(), findings);
     Some(Gateway {
@@ -233,6 +246,27 @@ fn resolve_issuers(
 fn places_of_issuers(raw: Option<&Spanned<raw::Identity>>) -> Vec<Spanned<String>> {
     let issuers = raw.iter().flat_map(|identity| &identity.value.issuers.value);
     issuers.map(|issuer| issuer.issuer.clone()).collect()
+}
+
+/// AWS reads the keys of tokens that are made for it from where we are: over https, and without a port (V-16).
+fn check_minting(public_url: Option<&Uri>, backends: &[Backend], findings: &mut Findings) {
+    let reachable = |url: &Uri| {
+        url.scheme_str() == Some("https")
+            && url.port().is_none()
+            && url.host().is_some_and(|host| !is_local(host))
+    };
+    if public_url.is_some_and(reachable) {
+        return;
+    }
+    for minted in backends.iter().filter_map(|backend| backend.auth.minted()).filter(|minted| minted.at_aws) {
+        let what = "STS is shown tokens that this server makes, and cannot reach it for the keys (V-16)";
+        let remedy = "add `public_url: https://…`, public and without a port; or choose other `credentials`";
+        findings.error(minted.place, what, remedy);
+    }
+}
+
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
 /// Callers of another issuer connect accounts where an upstream tells who they are, and nowhere else (V-18).

@@ -21,6 +21,7 @@
 //! | [`family`] | how it stays signed in, and how a stolen token ends that |
 //! | [`services`] | tokens that services get without a browser |
 //! | [`introspect`], [`own`] | what is told about a token that comes back |
+//! | [`web_identity`] | tokens that AWS STS is shown |
 //! | [`endpoints`], [`metadata`] | all of that over HTTP, and what is said of it |
 //! | [`server`] | all of it, put together |
 //! | [`error`] | how all of that says no |
@@ -57,6 +58,7 @@ mod sign_in;
 mod testing;
 mod ticket;
 mod token;
+mod web_identity;
 
 pub(crate) use self::{server::AuthorizationServer, ticket::Tickets};
 

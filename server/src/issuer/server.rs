@@ -16,10 +16,11 @@ use super::{
     metadata::TOKEN,
     reach::Reach,
     secret::Mark,
-    services::Services,
+    services::{Services, Trusted, TrustedIssuer},
     sign_in::SignIn,
     ticket::Tickets,
     token::TokenEndpoint,
+    web_identity::WebIdentities,
 };
 use crate::{
     config::{authorization_server as config, raw},
@@ -27,9 +28,12 @@ use crate::{
     store::{Connections, Store},
 };
 use axum::Router;
-use countersign::{clock::Clock, identity};
+use countersign::{
+    clock::Clock,
+    identity::{self, Verifier},
+};
 use secrecy::ExposeSecret;
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// Signs people in, and gives clients tokens.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ pub(crate) struct AuthorizationServer {
     sign_in: SignIn,
     token: TokenEndpoint,
     keys: Arc<Keys>,
+    web_identities: WebIdentities,
     open: bool,
 }
 
@@ -63,6 +68,7 @@ impl AuthorizationServer {
             upstreams,
             claims,
             clients,
+            trusted,
             scopes,
             mut resources,
             registration,
@@ -77,19 +83,29 @@ impl AuthorizationServer {
         let schedule = Schedule { turn, notice: NOTICE, memory: lifetimes.access + HOUR };
         let keys = Keys::open(store.clone(), Purpose::Access, algorithm, schedule, clock.clone()).await?;
         let keys = Arc::new(keys);
+        let web_identities = WebIdentities::open(store, issuer, algorithm, turn, clock.clone()).await?;
         let limits = Limits {
             idle: registration.idle,
             from_one_address: registration.hourly_from_one_address,
             from_anywhere: registration.hourly,
         };
         let clients = Clients::new(clients.into_iter().map(named), store.clone(), limits, clock.clone());
-        let clients = match described(issuer, store, &clock) {
-            Ok(described) => clients.with_described(described),
-            Err(error) => {
-                tracing::warn!(%error, "clients cannot describe themselves: their documents cannot be fetched");
-                clients
-            }
+        let reach = match registration.documents {
+            config::Documents::Nowhere => None,
+            config::Documents::OnTheInternet => Some(Reach::Public),
+            config::Documents::DangerouslyHere => Some(Reach::PublicAndLoopback),
         };
+        let audiences = [issuer, &format!("{issuer}{TOKEN}")];
+        let clients = match reach {
+            Some(reach) => {
+                let fetcher = Fetcher::new(reach)
+                    .map_err(|_| Fault::defect("no client can be made that fetches documents"))?;
+                clients.with_described(Described::new(fetcher, audiences, store.clone(), clock.clone()))
+            }
+            None => clients,
+        };
+        let trusted = trusted.into_iter().map(|one| trust(one, audiences, &clock));
+        let trusted = Trusted::new(trusted.collect::<Result<Vec<_>, _>>()?);
         // Our own endpoint first: it is what a token is for where nobody says.
         resources.insert(0, resource.to_owned());
         let offer = Arc::new(Offer { issuer: issuer.to_owned(), resources, scopes });
@@ -107,11 +123,12 @@ impl AuthorizationServer {
         };
         let families = Families::new(store.clone(), lifetimes.refresh);
         let services =
-            Services::new(offer, keys.verifying(), families.clone(), store.clone(), clock.clone())?;
+            Services::new(offer, keys.verifying(), families.clone(), store.clone(), clock.clone())?
+                .trusting(trusted);
         let access = AccessTokens::new(issuer, keys.clone(), lifetimes.access, clock);
         let token = TokenEndpoint { clients, codes, families, access, services };
         let (issuer, resource) = (issuer.to_owned(), resource.to_owned());
-        Ok(Self { issuer, resource, sign_in, token, keys, open: registration.open })
+        Ok(Self { issuer, resource, sign_in, token, keys, web_identities, open: registration.open })
     }
 
     /// Its tokens, as the gateway in this process verifies them: nothing is fetched.
@@ -124,6 +141,11 @@ impl AuthorizationServer {
     /// What renews the tokens of its upstreams.
     pub(crate) fn renewal(&self) -> Renewal {
         self.sign_in.upstreams.renewal()
+    }
+
+    /// What makes tokens for STS.
+    pub(crate) fn web_identities(&self) -> WebIdentities {
+        self.web_identities.clone()
     }
 
     /// What leads people to where they connect an account.
@@ -139,28 +161,56 @@ impl AuthorizationServer {
     /// What clients call themselves.
     pub(crate) fn endpoints(&self) -> Router {
         endpoints::router(self.token.clone(), self.sign_in.offer.clone(), self.open)
+            .merge(self.web_identities.documents())
     }
 
     /// Looks after the keys, for as long as it is polled.
     pub(crate) async fn tend(&self) {
         loop {
             tokio::time::sleep(TENDING).await;
-            if let Err(fault) = self.keys.tend().await {
-                tracing::error!(error = %fault, "the signing keys could not be looked after");
+            for tended in [self.keys.tend().await, self.web_identities.tend().await] {
+                if let Err(fault) = tended {
+                    tracing::error!(error = %fault, "the signing keys could not be looked after");
+                }
             }
         }
     }
 }
 
-/// Clients that describe themselves. On this machine too, where that is all that reaches this server anyway.
-fn described(issuer: &str, store: &Store, clock: &Arc<dyn Clock>) -> io::Result<Described> {
-    let fetcher = Fetcher::new(Reach::Public)?;
-    let audiences = [issuer, &format!("{issuer}{TOKEN}")];
-    Ok(Described::new(fetcher, audiences, store.clone(), clock.clone()))
+/// An issuer whose assertions are for us, by one of our names, and whose tokens are for whom the configuration says.
+fn trust(
+    config: config::TrustedIssuer,
+    [issuer, token_endpoint]: [&str; 2],
+    clock: &Arc<dyn Clock>,
+) -> Result<TrustedIssuer, Fault> {
+    let config::TrustedIssuer { issuer: name, assertions, exchanged_audience, claims, scopes } = config;
+    let believing = |issuer: identity::Issuer| {
+        let verifier = Verifier::builder().trust(issuer).with_clock(clock.clone()).build();
+        verifier.map_err(|_| Fault::defect("an issuer that is trusted cannot be verified"))
+    };
+    let for_us = assertions.then(|| identity::Issuer::new(&name, issuer).with_audience(token_endpoint));
+    let exchanged = exchanged_audience.map(|audience| identity::Issuer::new(&name, audience));
+    Ok(TrustedIssuer {
+        assertions: for_us.map(believing).transpose()?,
+        subjects: exchanged.map(believing).transpose()?,
+        name,
+        claims,
+        scopes,
+    })
 }
 
 fn named(client: config::NamedClient) -> Client {
-    let config::NamedClient { id, name, redirects, secret } = client;
+    let config::NamedClient { id, name, redirects, secret, grants } = client;
     let proof = secret.map_or(Proof::None, |secret| Proof::Secret(Mark::of(secret.expose_secret())));
-    Client { id, name, redirects, proof, grants: GrantType::for_people() }
+    Client { id, name, redirects, proof, grants: grants.into_iter().map(granted).collect() }
+}
+
+const fn granted(grant: raw::Grant) -> GrantType {
+    match grant {
+        raw::Grant::AuthorizationCode => GrantType::AuthorizationCode,
+        raw::Grant::RefreshToken => GrantType::RefreshToken,
+        raw::Grant::ClientCredentials => GrantType::ClientCredentials,
+        raw::Grant::TokenExchange => GrantType::TokenExchange,
+        raw::Grant::JwtBearer => GrantType::JwtBearer,
+    }
 }

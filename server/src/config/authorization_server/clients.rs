@@ -1,12 +1,17 @@
 //! The clients that an operator names, and what those may do that register themselves.
 
 use super::{
-    super::{diagnostic::Findings, raw, redirect::Redirect, secret::resolve_secret},
+    super::{
+        diagnostic::Findings,
+        raw::{self, Grant},
+        redirect::Redirect,
+        secret::resolve_secret,
+    },
     within,
 };
 use secrecy::SecretString;
 use serde_saphyr::Spanned;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// A client that the operator names.
 #[derive(Debug)]
@@ -15,6 +20,7 @@ pub(crate) struct NamedClient {
     pub(crate) name: Option<String>,
     pub(crate) redirects: Vec<Redirect>,
     pub(crate) secret: Option<SecretString>,
+    pub(crate) grants: BTreeSet<Grant>,
 }
 
 /// Whether clients may register themselves, and what keeps strangers from filling the store with them.
@@ -25,6 +31,16 @@ pub(crate) struct Registration {
     pub(crate) idle: Duration,
     pub(crate) hourly: u64,
     pub(crate) hourly_from_one_address: u64,
+    pub(crate) documents: Documents,
+}
+
+/// Where the descriptions of clients may be whose ids are addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Documents {
+    Nowhere,
+    OnTheInternet,
+    /// And on this machine.
+    DangerouslyHere,
 }
 
 /// A secret that is shorter is guessed.
@@ -58,7 +74,7 @@ pub(super) fn resolve_clients(
 
 fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<NamedClient> {
     use secrecy::ExposeSecret;
-    let raw::NamedClient { id, name, redirect_uris, secret } = raw;
+    let raw::NamedClient { id, name, redirect_uris, secret, grants } = raw;
     let secret = match secret {
         None => None,
         Some(reference) => {
@@ -71,7 +87,8 @@ fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<Name
             Some(secret)
         }
     };
-    if redirect_uris.is_empty() {
+    let grants = resolve_grants(&id.value, grants, secret.is_some(), findings)?;
+    if redirect_uris.is_empty() && grants.contains(&Grant::AuthorizationCode) {
         let what = format!("nothing says where the browser goes back to for `{}`", id.value);
         findings.error(id.referenced, what, "add `redirect_uris: [https://…]`");
         return None;
@@ -88,7 +105,37 @@ fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<Name
             }
         }
     }
-    (redirects.len() == count).then(|| NamedClient { id: id.value, name, redirects, secret })
+    (redirects.len() == count).then(|| NamedClient { id: id.value, name, redirects, secret, grants })
+}
+
+fn resolve_grants(
+    id: &str,
+    raw: Option<Spanned<Vec<Spanned<Grant>>>>,
+    has_secret: bool,
+    findings: &mut Findings,
+) -> Option<BTreeSet<Grant>> {
+    let Some(Spanned { value: raw, referenced, .. }) = raw else {
+        return Some([Grant::AuthorizationCode, Grant::RefreshToken].into());
+    };
+    if raw.is_empty() {
+        let what = format!("`{id}` may have no tokens at all");
+        findings.error(referenced, what, "name at least one grant, or remove the client");
+        return None;
+    }
+    for Spanned { value: grant, referenced, .. } in &raw {
+        let for_services = [Grant::ClientCredentials, Grant::TokenExchange];
+        if !has_secret && for_services.contains(grant) {
+            let what = format!("`{id}` has no secret, so whoever knows its id could have this");
+            findings.error(*referenced, what, "add `secret: env:NAME`");
+            return None;
+        }
+        if *grant == Grant::RefreshToken && !raw.iter().any(|other| other.value == Grant::AuthorizationCode) {
+            let what = "refresh tokens come of a sign-in, and this client asks nobody to";
+            findings.error(*referenced, what, "remove it, or add `authorization_code`");
+            return None;
+        }
+    }
+    Some(raw.into_iter().map(|grant| grant.value).collect())
 }
 
 pub(super) fn resolve_registration(raw: &raw::Registration, findings: &mut Findings) -> Option<Registration> {
@@ -101,5 +148,10 @@ pub(super) fn resolve_registration(raw: &raw::Registration, findings: &mut Findi
         idle: Duration::from_secs(u64::from(idle?) * 24 * 3600),
         hourly: hourly?.into(),
         hourly_from_one_address: from_one?.into(),
+        documents: match (raw.documents, raw.dangerous_allow_loopback_documents) {
+            (Some(false), _) => Documents::Nowhere,
+            (Some(true) | None, false) => Documents::OnTheInternet,
+            (Some(true) | None, true) => Documents::DangerouslyHere,
+        },
     })
 }

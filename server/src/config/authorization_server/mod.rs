@@ -2,15 +2,19 @@
 
 mod claims;
 mod clients;
+mod trusted;
 mod upstreams;
 
 pub(crate) use self::{
     claims::Claim,
-    clients::{NamedClient, Registration},
+    clients::{Documents, NamedClient, Registration},
+    trusted::TrustedIssuer,
     upstreams::{Asked, OAuth2, Oidc, Provider, Upstream, endpoint_at},
 };
 
-use self::{claims::resolve_claims, clients::resolve_clients, upstreams::resolve_upstreams};
+use self::{
+    claims::resolve_claims, clients::resolve_clients, trusted::resolve_trusted, upstreams::resolve_upstreams,
+};
 use super::{diagnostic::Findings, providers::Known, raw};
 use serde_saphyr::Spanned;
 use std::{
@@ -25,6 +29,7 @@ pub(crate) struct AuthorizationServer {
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) clients: Vec<NamedClient>,
+    pub(crate) trusted: Vec<TrustedIssuer>,
     pub(crate) scopes: BTreeSet<String>,
     /// What tokens may be for, besides our own endpoint.
     pub(crate) resources: Vec<String>,
@@ -59,6 +64,7 @@ pub(super) fn resolve_authorization_server(
         upstreams,
         claims,
         clients,
+        trusted_issuers,
         scopes,
         resources,
         registration,
@@ -71,6 +77,7 @@ pub(super) fn resolve_authorization_server(
     let registration = clients::resolve_registration(&registration, findings);
     let lifetimes = resolve_lifetimes(&lifetimes, findings);
     let scopes = resolve_scopes(scopes, findings);
+    let trusted = resolve_trusted(trusted_issuers, scopes.as_ref(), findings);
     let resources = resolve_resources(resources, own, findings);
     let turn = within(signing.turn_days.as_ref(), 30, 1..=365, "days", findings);
     let known = Known::Names(names);
@@ -79,6 +86,7 @@ pub(super) fn resolve_authorization_server(
             upstreams: upstreams?,
             claims: claims?,
             clients: clients?,
+            trusted: trusted?,
             scopes: scopes?,
             resources: resources?,
             registration: registration?,
