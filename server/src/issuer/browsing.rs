@@ -91,7 +91,9 @@ impl Shared {
     fn answer(&self, next: Result<Next, Fault>, browser: Option<&Browser>, after_form: bool) -> Response {
         let mut response = match next {
             Err(fault) => return failed(&fault),
-            Ok(Next::Go { url, whither }) if after_form => show(&Page::Onward { url: &url, whither: &whither }),
+            Ok(Next::Go { url, whither }) if after_form => {
+                show(&Page::Onward { url: &url, whither: &whither })
+            }
             Ok(Next::Go { url, .. }) => redirect(&url),
             Ok(Next::Ask { name, journey }) => self.ask(&name, &journey),
             Ok(Next::Connected { upstream }) => show(&Page::Connected { provider: self.title(&upstream) }),
@@ -130,7 +132,8 @@ impl Shared {
             }
             Purpose::Connect(ticket) => {
                 let first = self.sign_in.who(ticket);
-                let first = first.filter(|first| **first.name() != *ticket.provider).map(|first| first.title());
+                let first =
+                    first.filter(|first| **first.name() != *ticket.provider).map(|first| first.title());
                 let provider = self.title(&ticket.provider);
                 show(&Page::Connect { journey: name, client: ticket.client.as_deref(), provider, first })
             }
@@ -147,7 +150,8 @@ fn short(query: Option<String>) -> Option<String> {
 }
 
 fn too_long() -> Response {
-    let (what, remedy) = ("This address is too long", "Tell whoever makes the application that sent you here.");
+    let (what, remedy) =
+        ("This address is too long", "Tell whoever makes the application that sent you here.");
     show(&Page::Problem { status: StatusCode::URI_TOO_LONG, what, remedy })
 }
 
@@ -167,7 +171,8 @@ fn redirect(url: &str) -> Response {
 
 fn failed(fault: &Fault) -> Response {
     tracing::error!(error = %fault, source = ?fault.source(), "the authorization server failed");
-    let (what, remedy) = ("Something went wrong here", "Try again in a moment. If it goes on, tell whoever runs this server.");
+    let (what, remedy) =
+        ("Something went wrong here", "Try again in a moment. If it goes on, tell whoever runs this server.");
     let mut response = show(&Page::Problem { status: StatusCode::SERVICE_UNAVAILABLE, what, remedy });
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
