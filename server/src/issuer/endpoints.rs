@@ -4,7 +4,7 @@ use super::{
     authorize::Offer,
     client::{Client, Proof, Wish},
     error::{Code, Problem, Refusal},
-    metadata::{self, DESCRIPTION, JWKS, REGISTER, REVOKE, TOKEN},
+    metadata::{self, DESCRIPTION, INTROSPECT, JWKS, REGISTER, REVOKE, TOKEN},
     token::TokenEndpoint,
 };
 use crate::config::resolved::ENDPOINT;
@@ -43,13 +43,15 @@ pub(super) fn router(endpoint: TokenEndpoint, offer: Arc<Offer>, open: bool) -> 
         .route("/.well-known/openid-configuration", get(description))
         .route(JWKS, get(keys))
         .route(TOKEN, post(token))
-        .route(REVOKE, post(revoke));
+        .route(REVOKE, post(revoke))
+        .route(INTROSPECT, post(introspect));
     let router = if open { router.route(REGISTER, post(register)) } else { router };
     router.layer(DefaultBodyLimit::max(MAX_BODY)).with_state(shared)
 }
 
 async fn description(State(shared): State<Shared>) -> Response {
-    ([(header::CACHE_CONTROL, KEPT)], Json(metadata::document(&shared.offer, shared.open))).into_response()
+    let document = metadata::document(&shared.offer, &shared.endpoint.clients, shared.open);
+    ([(header::CACHE_CONTROL, KEPT)], Json(document)).into_response()
 }
 
 async fn keys(State(shared): State<Shared>) -> Response {
@@ -70,6 +72,14 @@ async fn revoke(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -
         Err(refusal) => Err(refusal.into()),
     };
     answer(revoked.map(|()| (StatusCode::OK, json!({}))))
+}
+
+async fn introspect(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    let told = match form(&headers) {
+        Ok(authorization) => shared.endpoint.introspect(authorization, &body).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    answer(told.map(|told| (StatusCode::OK, told)))
 }
 
 async fn register(
@@ -96,6 +106,7 @@ fn registration(client: &Client, secret: Option<String>) -> Value {
         "token_endpoint_auth_method": match client.proof {
             Proof::None => "none",
             Proof::Secret(_) => "client_secret_basic",
+            Proof::Key(_) => "private_key_jwt",
         },
     });
     if let Some(members) = document.as_object_mut() {
@@ -254,6 +265,10 @@ mod tests {
             (TOKEN, FORM, "grant_type=refresh_token&client_id=nobody&refresh_token=x", 401, "invalid_client"),
             (TOKEN, FORM, "grant_type=refresh_token&client_id=client&refresh_token=x", 400, "invalid_grant"),
             (REVOKE, FORM, "client_id=client", 400, "invalid_request"),
+            (TOKEN, FORM, "grant_type=client_credentials&client_id=client", 400, "unauthorized_client"),
+            (TOKEN, FORM, "grant_type=password&client_id=client", 400, "unsupported_grant_type"),
+            (INTROSPECT, FORM, "client_id=client&token=x", 401, "invalid_client"),
+            (INTROSPECT, "application/json", "{}", 400, "invalid_request"),
             (REGISTER, "application/json", "{}", 400, "invalid_redirect_uri"),
             (REGISTER, "application/json", "[", 400, "invalid_client_metadata"),
         ] {

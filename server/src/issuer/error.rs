@@ -41,6 +41,7 @@ pub(crate) enum Code {
     ServerError,
     SlowDown,
     TemporarilyUnavailable,
+    UnauthorizedClient,
     UnsupportedGrantType,
     UnsupportedResponseType,
 }
@@ -77,6 +78,7 @@ impl Refusal {
             | Code::InvalidRequest
             | Code::InvalidScope
             | Code::InvalidTarget
+            | Code::UnauthorizedClient
             | Code::UnsupportedGrantType
             | Code::UnsupportedResponseType => StatusCode::BAD_REQUEST,
         }
@@ -110,6 +112,7 @@ impl Code {
             Self::ServerError => "server_error",
             Self::SlowDown => "slow_down",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
         }

@@ -1,6 +1,6 @@
 //! Who somebody is here, and what our tokens say of them.
 
-use super::secret::Mark;
+use super::subject;
 use crate::{
     config::authorization_server::Claim,
     federation::{Person, Upstreams},
@@ -13,11 +13,10 @@ const LARGEST: usize = 4 * 1024;
 /// The name that we have for a person of the first upstream: theirs there, where there is but one upstream, and
 /// otherwise one that follows from both issuer and subject and says neither.
 pub(super) fn subject(person: &Person, upstreams: &Upstreams) -> String {
-    if upstreams.is_single() {
+    if upstreams.is_single() && !subject::is_of_client(&person.subject) {
         return person.subject.clone();
     }
-    // The length keeps one pair from reading like another.
-    Mark::of(&format!("{}\n{}\n{}", person.issuer.len(), person.issuer, person.subject)).into_text()
+    subject::stable(&person.issuer, &person.subject)
 }
 
 /// Adds to `claims` what `upstream` says of a person and our tokens pass on.

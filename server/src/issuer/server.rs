@@ -4,15 +4,19 @@ use super::{
     access::AccessTokens,
     authorize::Offer,
     browsing,
-    client::{Client, Clients, Limits, Proof},
+    client::{Client, Clients, Described, GrantType, Limits, Proof},
     code::Codes,
     consent::Consents,
     endpoints,
     error::Fault,
     family::Families,
+    fetch::Fetcher,
     journey::Journeys,
     keys::{Algorithm, Keys, Purpose, Schedule},
+    metadata::TOKEN,
+    reach::Reach,
     secret::Mark,
+    services::{Services, Trusted, TrustedIssuer},
     sign_in::SignIn,
     ticket::Tickets,
     token::TokenEndpoint,
@@ -25,7 +29,7 @@ use crate::{
 use axum::Router;
 use countersign::{
     clock::Clock,
-    identity::{self, LocalKeys},
+    identity::{self, LocalKeys, Verifier},
 };
 use secrecy::ExposeSecret;
 use std::{sync::Arc, time::Duration};
@@ -66,6 +70,7 @@ impl AuthorizationServer {
             clients,
             scopes,
             mut resources,
+            trusted,
             registration,
             lifetimes,
             algorithm,
@@ -78,14 +83,24 @@ impl AuthorizationServer {
         let schedule = Schedule { turn, notice: NOTICE, memory: lifetimes.access + HOUR };
         let keys = Keys::open(store.clone(), Purpose::Access, algorithm, schedule, clock.clone()).await?;
         let keys = Arc::new(keys);
-        let published = LocalKeys::parse(&keys.jwks().to_string())
-            .map_err(|_| Fault::defect("the key set cannot be read that was just written"))?;
         let limits = Limits {
             idle: registration.idle,
             from_one_address: registration.hourly_from_one_address,
             from_anywhere: registration.hourly,
         };
-        let clients = Clients::new(clients.into_iter().map(named), store.clone(), limits);
+        let clients = Clients::new(clients.into_iter().map(named), store.clone(), limits, clock.clone());
+        let clients = if registration.documents {
+            let reach = match registration.loopback_documents {
+                true => Reach::PublicAndLoopback,
+                false => Reach::Public,
+            };
+            let fetcher = Fetcher::new(reach)
+                .map_err(|_| Fault::defect("this machine trusts no certificates to fetch documents with"))?;
+            let audiences = [issuer, &format!("{issuer}{TOKEN}")];
+            clients.with_described(Described::new(fetcher, audiences, store.clone(), clock.clone()))
+        } else {
+            clients
+        };
         // Our own endpoint first: it is what a token is for where nobody says.
         resources.insert(0, resource.to_owned());
         let offer = Arc::new(Offer { issuer: issuer.to_owned(), resources, scopes });
@@ -101,12 +116,15 @@ impl AuthorizationServer {
             connections: Connections::new(store.clone()),
             claims: claims.into(),
         };
-        let token = TokenEndpoint {
-            clients,
-            codes,
-            families: Families::new(store.clone(), lifetimes.refresh),
-            access: AccessTokens::new(issuer, keys.clone(), lifetimes.access, clock),
-        };
+        let families = Families::new(store.clone(), lifetimes.refresh);
+        let access = AccessTokens::new(issuer, keys.clone(), lifetimes.access, clock.clone());
+        let published = access.verifying();
+        let services =
+            Services::new(sign_in.offer.clone(), published.clone(), families.clone(), store.clone(), clock)?;
+        let trusted =
+            trusted.into_iter().map(|trusted| believed(trusted, issuer)).collect::<Result<Vec<_>, _>>()?;
+        let services = services.trusting(Trusted::new(trusted));
+        let token = TokenEndpoint { clients, codes, families, access, services };
         let (issuer, resource) = (issuer.to_owned(), resource.to_owned());
         Ok(Self { issuer, resource, sign_in, token, keys, published, open: registration.open })
     }
@@ -144,17 +162,32 @@ impl AuthorizationServer {
             tokio::time::sleep(TENDING).await;
             if let Err(fault) = self.keys.tend().await {
                 tracing::error!(error = %fault, "the signing keys could not be looked after");
-                continue;
-            }
-            if self.published.replace(&self.keys.jwks().to_string()).is_err() {
-                tracing::error!("the key set cannot be read that was just written");
             }
         }
     }
 }
 
 fn named(client: config::NamedClient) -> Client {
-    let config::NamedClient { id, name, redirects, secret } = client;
+    let config::NamedClient { id, name, redirects, secret, grants } = client;
     let proof = secret.map_or(Proof::None, |secret| Proof::Secret(Mark::of(secret.expose_secret())));
-    Client { id, name, redirects, proof }
+    let grants = grants.into_iter().map(|grant| match grant {
+        raw::Grant::AuthorizationCode => GrantType::AuthorizationCode,
+        raw::Grant::RefreshToken => GrantType::RefreshToken,
+        raw::Grant::ClientCredentials => GrantType::ClientCredentials,
+        raw::Grant::TokenExchange => GrantType::TokenExchange,
+        raw::Grant::JwtBearer => GrantType::JwtBearer,
+    });
+    Client { id, name, redirects, proof, grants: grants.collect() }
+}
+
+/// An issuer whose word counts here, at the server that is `issuer`.
+fn believed(trusted: config::TrustedIssuer, issuer: &str) -> Result<TrustedIssuer, Fault> {
+    let config::TrustedIssuer { name, assertions, subject_audience, claims, scopes } = trusted;
+    let verifier = |issuer| Verifier::builder().trust(issuer).build();
+    let unfit = |_| Fault::defect("an issuer cannot be trusted that could be when it was read");
+    let for_us = identity::Issuer::new(&name, issuer).with_audience(format!("{issuer}{TOKEN}"));
+    let assertions = assertions.then(|| verifier(for_us)).transpose().map_err(unfit)?;
+    let subjects = subject_audience.map(|audience| verifier(identity::Issuer::new(&name, audience)));
+    let subjects = subjects.transpose().map_err(unfit)?;
+    Ok(TrustedIssuer { name, assertions, subjects, claims, scopes })
 }

@@ -8,6 +8,7 @@ mod stack;
 
 pub(crate) use self::{
     backend::{Backend, Reply},
+    client::trusting_this_machine,
     health::watch,
     stack::{Tokens, backend},
 };

@@ -1,12 +1,17 @@
 //! The clients that an operator names, and what those may do that register themselves.
 
 use super::{
-    super::{diagnostic::Findings, raw, redirect::Redirect, secret::resolve_secret},
+    super::{
+        diagnostic::Findings,
+        raw::{self, Grant},
+        redirect::Redirect,
+        secret::resolve_secret,
+    },
     within,
 };
 use secrecy::SecretString;
 use serde_saphyr::Spanned;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// A client that the operator names.
 #[derive(Debug)]
@@ -15,12 +20,17 @@ pub(crate) struct NamedClient {
     pub(crate) name: Option<String>,
     pub(crate) redirects: Vec<Redirect>,
     pub(crate) secret: Option<SecretString>,
+    pub(crate) grants: BTreeSet<Grant>,
 }
 
 /// Whether clients may register themselves, and what keeps strangers from filling the store with them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registration {
     pub(crate) open: bool,
+    /// Whether clients may describe themselves at an address of theirs.
+    pub(crate) documents: bool,
+    /// Whether that may be on this machine.
+    pub(crate) loopback_documents: bool,
     /// For how long a client that nobody uses is known.
     pub(crate) idle: Duration,
     pub(crate) hourly: u64,
@@ -58,7 +68,8 @@ pub(super) fn resolve_clients(
 
 fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<NamedClient> {
     use secrecy::ExposeSecret;
-    let raw::NamedClient { id, name, redirect_uris, secret } = raw;
+    let raw::NamedClient { id, name, redirect_uris, secret, grants } = raw;
+    let grants = resolve_grants(&id, grants, secret.is_some(), findings)?;
     let secret = match secret {
         None => None,
         Some(reference) => {
@@ -71,7 +82,7 @@ fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<Name
             Some(secret)
         }
     };
-    if redirect_uris.is_empty() {
+    if redirect_uris.is_empty() && grants.contains(&Grant::AuthorizationCode) {
         let what = format!("nothing says where the browser goes back to for `{}`", id.value);
         findings.error(id.referenced, what, "add `redirect_uris: [https://…]`");
         return None;
@@ -88,7 +99,32 @@ fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<Name
             }
         }
     }
-    (redirects.len() == count).then(|| NamedClient { id: id.value, name, redirects, secret })
+    (redirects.len() == count).then(|| NamedClient { id: id.value, name, redirects, secret, grants })
+}
+
+fn resolve_grants(
+    id: &Spanned<String>,
+    raw: Option<Vec<Spanned<Grant>>>,
+    has_secret: bool,
+    findings: &mut Findings,
+) -> Option<BTreeSet<Grant>> {
+    let Some(raw) = raw else { return Some([Grant::AuthorizationCode, Grant::RefreshToken].into()) };
+    if raw.is_empty() {
+        let what = format!("`{}` may have tokens in no way at all", id.value);
+        findings.error(
+            id.referenced,
+            what,
+            "remove `grants`, or name one, as in `grants: [client_credentials]`",
+        );
+        return None;
+    }
+    let proves_itself = [Grant::ClientCredentials, Grant::TokenExchange];
+    if let Some(grant) = raw.iter().find(|grant| proves_itself.contains(&grant.value) && !has_secret) {
+        let what = format!("`{}` gets tokens without a person, and anybody could pass for it", id.value);
+        findings.error(grant.referenced, what, "add `secret: env:NAME`");
+        return None;
+    }
+    Some(raw.into_iter().map(|grant| grant.value).collect())
 }
 
 pub(super) fn resolve_registration(raw: &raw::Registration, findings: &mut Findings) -> Option<Registration> {
@@ -98,6 +134,8 @@ pub(super) fn resolve_registration(raw: &raw::Registration, findings: &mut Findi
     let from_one = within(raw.hourly_from_one_address.as_ref(), 50, bounds, "registrations", findings);
     Some(Registration {
         open: raw.open.unwrap_or(true),
+        documents: raw.documents.unwrap_or(true),
+        loopback_documents: raw.dangerous_loopback_documents,
         idle: Duration::from_secs(u64::from(idle?) * 24 * 3600),
         hourly: hourly?.into(),
         hourly_from_one_address: from_one?.into(),

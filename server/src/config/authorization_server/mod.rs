@@ -2,15 +2,19 @@
 
 mod claims;
 mod clients;
+mod trusted;
 mod upstreams;
 
 pub(crate) use self::{
     claims::Claim,
     clients::{NamedClient, Registration},
+    trusted::TrustedIssuer,
     upstreams::{Asked, OAuth2, Oidc, Provider, Upstream, endpoint_at},
 };
 
-use self::{claims::resolve_claims, clients::resolve_clients, upstreams::resolve_upstreams};
+use self::{
+    claims::resolve_claims, clients::resolve_clients, trusted::resolve_trusted, upstreams::resolve_upstreams,
+};
 use super::{diagnostic::Findings, providers::Known, raw};
 use serde_saphyr::Spanned;
 use std::{
@@ -28,6 +32,7 @@ pub(crate) struct AuthorizationServer {
     pub(crate) scopes: BTreeSet<String>,
     /// What tokens may be for, besides our own endpoint.
     pub(crate) resources: Vec<String>,
+    pub(crate) trusted: Vec<TrustedIssuer>,
     pub(crate) registration: Registration,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) algorithm: raw::Algorithm,
@@ -61,6 +66,7 @@ pub(super) fn resolve_authorization_server(
         clients,
         scopes,
         resources,
+        trusted_issuers,
         registration,
         lifetimes,
         signing,
@@ -71,6 +77,7 @@ pub(super) fn resolve_authorization_server(
     let registration = clients::resolve_registration(&registration, findings);
     let lifetimes = resolve_lifetimes(&lifetimes, findings);
     let scopes = resolve_scopes(scopes, findings);
+    let trusted = resolve_trusted(trusted_issuers, scopes.as_ref(), findings);
     let resources = resolve_resources(resources, own, findings);
     let turn = within(signing.turn_days.as_ref(), 30, 1..=365, "days", findings);
     let known = Known::Names(names);
@@ -81,6 +88,7 @@ pub(super) fn resolve_authorization_server(
             clients: clients?,
             scopes: scopes?,
             resources: resources?,
+            trusted: trusted?,
             registration: registration?,
             lifetimes: lifetimes?,
             algorithm: signing.algorithm,

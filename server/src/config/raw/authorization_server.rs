@@ -18,6 +18,9 @@ pub(crate) struct AuthorizationServer {
     pub(crate) scopes: Vec<Spanned<String>>,
     /// What tokens may be for; our own address at `/mcp` where nothing is said.
     pub(crate) resources: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Other issuers whose word counts for services.
+    #[serde(default)]
+    pub(crate) trusted_issuers: Vec<TrustedIssuer>,
     #[serde(default)]
     pub(crate) registration: Registration,
     #[serde(default)]
@@ -82,6 +85,35 @@ pub(crate) struct NamedClient {
     #[serde(default)]
     pub(crate) redirect_uris: Vec<Spanned<String>>,
     pub(crate) secret: Option<Spanned<String>>,
+    /// In which ways it may have tokens; as people's clients do, where nothing is said.
+    pub(crate) grants: Option<Vec<Spanned<Grant>>>,
+}
+
+/// One way to tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Grant {
+    AuthorizationCode,
+    RefreshToken,
+    ClientCredentials,
+    TokenExchange,
+    JwtBearer,
+}
+
+/// An issuer whose word counts for services.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrustedIssuer {
+    pub(crate) issuer: Spanned<String>,
+    /// Whether it vouches for people in assertions for us (RFC 7523).
+    #[serde(default)]
+    pub(crate) assertions: bool,
+    /// What its tokens are for that services exchange (RFC 8693).
+    pub(crate) subject_audience: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) claims: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) scopes: Vec<Spanned<String>>,
 }
 
 /// Clients that register themselves.
@@ -89,6 +121,11 @@ pub(crate) struct NamedClient {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Registration {
     pub(crate) open: Option<bool>,
+    /// Whether clients may describe themselves at an address of theirs.
+    pub(crate) documents: Option<bool>,
+    /// Whether that may be on this machine.
+    #[serde(default)]
+    pub(crate) dangerous_loopback_documents: bool,
     pub(crate) idle_days: Option<Spanned<u32>>,
     pub(crate) hourly: Option<Spanned<u32>>,
     pub(crate) hourly_from_one_address: Option<Spanned<u32>>,
