@@ -8,6 +8,7 @@ use crate::{
 };
 use axum::{Router, http::Uri};
 use countersign::identity::Verifier;
+use futures_util::future::join_all;
 use std::{future::Future, net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
@@ -85,11 +86,14 @@ impl Gateway {
                 tokio::time::sleep(DRAIN).await;
             }
         };
-        tokio::select! {
+        let served = tokio::select! {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
             () = upstream::watch(&self.backends) => Ok(()),
-        }
+        };
+        // Whatever happened, no program outlives this one.
+        join_all(self.backends.iter().map(upstream::Backend::close)).await;
+        served
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod headers;
 mod key;
 mod load;
 mod near;
+pub(crate) mod program;
 pub(crate) mod providers;
 pub(crate) mod raw;
 pub(crate) mod resolved;

@@ -5,9 +5,11 @@ mod backend;
 mod client;
 mod health;
 mod stack;
+mod stdio;
 
 pub(crate) use self::{
     backend::{Backend, Reply},
     health::watch,
     stack::{Tokens, backend},
+    stdio::Unavailable,
 };
