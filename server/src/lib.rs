@@ -14,6 +14,7 @@ mod mcp;
     expect(dead_code, reason = "the authorization server and the token sources are its users")
 )]
 mod store;
+mod task;
 mod upstream;
 
 use std::process::ExitCode;

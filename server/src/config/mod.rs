@@ -12,6 +12,7 @@ pub(crate) mod headers;
 mod key;
 mod load;
 mod near;
+pub(crate) mod program;
 mod providers;
 pub(crate) mod raw;
 pub(crate) mod redirect;

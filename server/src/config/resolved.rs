@@ -7,6 +7,7 @@ use super::{
     endpoint::{Endpoint, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
+    program::{Program, resolve_program},
     providers::Known,
     raw,
     store::{Store, resolve_store},
@@ -49,10 +50,23 @@ pub(crate) struct Issuer {
     required_scopes: Vec<String>,
 }
 
-/// An MCP server, and who signs for it.
+/// An MCP server.
 #[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) name: Arc<str>,
+    pub(crate) reached: Reached,
+}
+
+/// Where it is.
+#[derive(Debug)]
+pub(crate) enum Reached {
+    At(Address),
+    By(Program),
+}
+
+/// An address, and who signs for it.
+#[derive(Debug)]
+pub(crate) struct Address {
     pub(crate) url: Uri,
     pub(crate) auth: Auth,
     /// Which of its own headers a client sends along, besides the usual ones.
@@ -304,12 +318,43 @@ fn resolve_backend(
         let remedy = "use up to 32 letters, digits, `-` and single `_`, of which none is the last";
         findings.error(referenced, what, remedy);
     }
-    let url = backend_address(&raw.url, findings);
+    let reached = if raw.command.is_some() {
+        resolve_program(raw, findings).map(Reached::By)
+    } else {
+        resolve_address(raw, referenced, known, findings).map(Reached::At)
+    };
+    let reached = reached?;
+    named.then(|| Backend { name: name.into(), reached })
+}
+
+fn resolve_address(
+    raw: raw::Backend,
+    place: Location,
+    known: &Known,
+    findings: &mut Findings,
+) -> Option<Address> {
+    let of_programs = [
+        raw.args.map(|it| ("args", it.referenced)),
+        raw.env.map(|it| ("env", it.referenced)),
+        raw.cwd.map(|it| ("cwd", it.referenced)),
+        raw.max_processes.map(|it| ("max_processes", it.referenced)),
+    ];
+    for (key, place) in of_programs.into_iter().flatten() {
+        let what = format!("`{key}` is about a program, and none is named");
+        findings.error(place, what, "add `command:`, or remove it");
+    }
+    if raw.url.is_none() {
+        let what = "nothing says where this backend is";
+        findings.error(place, what, "add `url:`, or `command:` for a program of this machine");
+    }
+    if raw.auth.is_none() {
+        findings.error(place, "the key `auth` is missing", "add `auth:` here; `auth: none` signs nothing");
+    }
+    let url = raw.url.and_then(|url| backend_address(&url, findings));
     let forward = resolve_forwarding(raw.forward_headers, findings);
     let forwarded = forward.as_deref().unwrap_or_default();
-    let auth = resolve_auth(raw.auth.value, url.as_ref(), forwarded, known, findings);
-    let (url, auth, forward) = (url?, auth?, forward?);
-    named.then(|| Backend { name: name.into(), url, auth, forward })
+    let auth = resolve_auth(raw.auth?.value, url.as_ref(), forwarded, known, findings);
+    Some(Address { url: url?, auth: auth?, forward: forward? })
 }
 
 fn resolve_auth(
