@@ -93,7 +93,10 @@ impl Visit {
     /// Whom the pages asked for anything.
     pub(crate) fn origins(&self) -> BTreeSet<String> {
         let urls = self.requests.iter().filter_map(|url| Url::parse(url).ok());
-        urls.map(|url| url.origin()).filter(|origin| origin.is_tuple()).map(|origin| origin.ascii_serialization()).collect()
+        urls.map(|url| url.origin())
+            .filter(|origin| origin.is_tuple())
+            .map(|origin| origin.ascii_serialization())
+            .collect()
     }
 
     /// Whether the screenshot was taken, by this visit, and is a PNG.

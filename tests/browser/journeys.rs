@@ -56,7 +56,8 @@ async fn a_person_connects_the_other_account_at_once() {
         json!({"press": "Sign in"}),
         json!({"see": "You are back"}),
     ];
-    let visit = walk(&scene, "agree_and_connect", &scene.authorize(&[]), json!({"keyboard": true}), &steps).await;
+    let visit =
+        walk(&scene, "agree_and_connect", &scene.authorize(&[]), json!({"keyboard": true}), &steps).await;
     let token = scene.token(&sent_back(&scene, &visit)["code"]).await;
     let answer = scene.call(&token).await;
     assert_eq!(answer["result"]["isError"], false, "{answer}");

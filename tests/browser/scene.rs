@@ -76,7 +76,8 @@ backends:
         );
         fs::write(&config, text).unwrap();
         let mut program = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        let mut process = Counterpart::start(program.env_remove("RUST_LOG").arg("serve").arg("-c").arg(&config));
+        let mut process =
+            Counterpart::start(program.env_remove("RUST_LOG").arg("serve").arg("-c").arg(&config));
         let endpoint = process.wait_for("listening on ").await;
         let (client, _backend, _process, _folder) = (String::new(), backend, process, folder);
         let mut scene = Self { corp, wiki, app, endpoint, client, _backend, _process, _folder };

@@ -38,8 +38,9 @@ impl Gateway {
 
     /// The same over a store that is open.
     pub(super) async fn over(config: resolved::Gateway, store: Option<Store>) -> Result<Self, Failure> {
-        let resolved::Gateway { listen, public_url, issuers, backends, endpoint, authorization_server, .. } =
-            config;
+        let resolved::Gateway {
+            listen, public_url, issuers, backends, endpoint, authorization_server, ..
+        } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let bound = listener.local_addr().map_err(cannot_listen)?;
@@ -53,7 +54,8 @@ impl Gateway {
         let signs_in = match authorization_server.zip(store) {
             Some((config, store)) => {
                 let opened =
-                    AuthorizationServer::open(config, &store, &issuer, &resource, Arc::new(SystemClock)).await;
+                    AuthorizationServer::open(config, &store, &issuer, &resource, Arc::new(SystemClock))
+                        .await;
                 let opened = opened.map_err(|fault| {
                     let remedy = "look at the store that `store` describes";
                     Failure::usage(chain(&fault), "authorization_server", remedy)
@@ -63,16 +65,16 @@ impl Gateway {
             None => None,
         };
         let own = signs_in.as_ref().map(|(server, _)| (issuer.clone(), server.trusted()));
-        let others = issuers.into_iter().map(|issuer| (issuer.name().to_owned(), issuer.expecting(&resource)));
+        let others =
+            issuers.into_iter().map(|issuer| (issuer.name().to_owned(), issuer.expecting(&resource)));
         let (names, trusted): (Vec<_>, Vec<_>) = own.into_iter().chain(others).unzip();
         let verifier = trusted
             .into_iter()
             .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer))
             .build()
             .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
-        let tokens = signs_in
-            .as_ref()
-            .map(|(server, connections)| Tokens::new(connections.clone(), server.renewal()));
+        let tokens =
+            signs_in.as_ref().map(|(server, connections)| Tokens::new(connections.clone(), server.renewal()));
         let backends = backends.into_iter().map(|backend| upstream::backend(backend, tokens.as_ref()));
         let backends = backends.collect::<Result<Vec<_>, _>>().map_err(|error| {
             let remedy = "look at the certificates that this machine trusts";

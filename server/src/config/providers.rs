@@ -28,7 +28,8 @@ impl Known {
             }
             Self::Nobody => {
                 let what = format!("there is no provider `{written}`, and no authorization server (V-01)");
-                let remedy = "describe it in `authorization_server.upstreams`, with `name` and `oidc` or `oauth2`";
+                let remedy =
+                    "describe it in `authorization_server.upstreams`, with `name` and `oidc` or `oauth2`";
                 findings.error(*referenced, what, remedy);
                 None
             }

@@ -25,9 +25,16 @@ impl OAuth2 {
         Ok(Departure { url, trip: trip(&verifier, String::new()) })
     }
 
-    pub(super) async fn arrive(&self, code: &SecretString, redirect: &str, trip: &Trip) -> Result<Arrival, Error> {
+    pub(super) async fn arrive(
+        &self,
+        code: &SecretString,
+        redirect: &str,
+        trip: &Trip,
+    ) -> Result<Arrival, Error> {
         let connection = redeem(&self.provider.codes, code, redirect, trip).await?;
-        let Some(identified) = &self.provider.identified else { return Ok(Arrival { connection, person: None }) };
+        let Some(identified) = &self.provider.identified else {
+            return Ok(Arrival { connection, person: None });
+        };
         let url = identified.userinfo.as_str();
         let claims = userinfo::ask(&identified.fetcher, url, connection.access_token()).await?;
         let subject = match claims.get(&identified.subject) {

@@ -21,12 +21,13 @@ use countersign::{
 use futures_util::future::BoxFuture;
 use http_body_util::Full;
 use openidconnect::{
-    AccessToken, AccessTokenHash, AdditionalProviderMetadata, AsyncHttpClient, ClaimsVerificationError, ClientId, IssuerUrl, Nonce,
-    PkceCodeChallenge, ProviderMetadata, SignatureVerificationError,
+    AccessToken, AccessTokenHash, AdditionalProviderMetadata, AsyncHttpClient, ClaimsVerificationError,
+    ClientId, IssuerUrl, Nonce, PkceCodeChallenge, ProviderMetadata, SignatureVerificationError,
     core::{
         CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType, CoreIdToken,
-        CoreIdTokenVerifier, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
-        CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+        CoreIdTokenVerifier, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType,
+        CoreSubjectIdentifierType,
     },
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -112,7 +113,8 @@ impl Oidc {
         let described = self.described(GOOD_FOR).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let nonce = Nonce::new_random();
-        let (authorize, client) = (described.metadata.authorization_endpoint().url(), &self.provider.client_id);
+        let (authorize, client) =
+            (described.metadata.authorization_endpoint().url(), &self.provider.client_id);
         let asked = &self.provider.asked;
         let url = departure(authorize, client, redirect, state, &challenge, Some(nonce.secret()), asked);
         Ok(Departure { url, trip: trip(&verifier, nonce.secret().clone()) })
@@ -134,7 +136,12 @@ impl Oidc {
         Ok(())
     }
 
-    pub(super) async fn arrive(&self, code: &SecretString, redirect: &str, trip: &Trip) -> Result<Arrival, Error> {
+    pub(super) async fn arrive(
+        &self,
+        code: &SecretString,
+        redirect: &str,
+        trip: &Trip,
+    ) -> Result<Arrival, Error> {
         let described = self.described(GOOD_FOR).await?;
         let connection = redeem(&described.codes, code, redirect, trip).await?;
         let claims = match verified(&described, self, &connection, trip) {
@@ -203,16 +210,18 @@ impl Oidc {
         let issuer = issuer.map_err(|error| Error::unavailable("the issuer is no address").because(error))?;
         let http = Http(self.provider.fetcher.clone());
         let metadata = Metadata::discover_async(issuer, &http).await;
-        let metadata =
-            metadata.map_err(|error| Error::unavailable("the provider did not describe itself").because(error))?;
+        let metadata = metadata
+            .map_err(|error| Error::unavailable("the provider did not describe itself").because(error))?;
         let Some(url) = metadata.token_endpoint() else {
             return Err(Error::unavailable("the provider names no token endpoint"));
         };
         let config::Oidc { client, authorities, private_addresses, .. } = &self.provider;
         let endpoint = || endpoint_at(url.as_str(), client.clone(), authorities.clone(), *private_addresses);
-        let unusable = |error| Error::unavailable("the provider's token endpoint cannot be used").because(error);
+        let unusable =
+            |error| Error::unavailable("the provider's token endpoint cannot be used").because(error);
         let codes = OAuthCodes::with_clock(endpoint(), self.clock.clone()).map_err(unusable)?;
-        let refresh = OAuthRefresh::with_clock([(self.issuer(), endpoint())], &self.clock).map_err(unusable)?;
+        let refresh =
+            OAuthRefresh::with_clock([(self.issuer(), endpoint())], &self.clock).map_err(unusable)?;
         Ok(Described { metadata, codes, refresh, at: now })
     }
 }
@@ -243,7 +252,9 @@ enum Unverified {
 impl From<Unverified> for Error {
     fn from(unverified: Unverified) -> Self {
         match unverified {
-            Unverified::UnknownKey => Self::unbelievable("the ID token is signed with a key that nobody knows"),
+            Unverified::UnknownKey => {
+                Self::unbelievable("the ID token is signed with a key that nobody knows")
+            }
             Unverified::Wrong(error) => error,
         }
     }
@@ -262,15 +273,18 @@ fn verified(
     let metadata = &described.metadata;
     let client = ClientId::new(oidc.provider.client_id.clone());
     let clock = oidc.clock.clone();
-    let verifier = CoreIdTokenVerifier::new_public_client(client, metadata.issuer().clone(), metadata.jwks().clone())
-        .set_allowed_algs(ALGORITHMS)
-        .set_time_fn(move || clock.now().into());
+    let verifier =
+        CoreIdTokenVerifier::new_public_client(client, metadata.issuer().clone(), metadata.jwks().clone())
+            .set_allowed_algs(ALGORITHMS)
+            .set_time_fn(move || clock.now().into());
     let nonce = Nonce::new(trip.nonce.clone());
     let claims = token.claims(&verifier, &nonce).map_err(|error| match error {
         ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
             Unverified::UnknownKey
         }
-        error => Unverified::Wrong(Error::unbelievable("the ID token is not what was asked for").because(error)),
+        error => {
+            Unverified::Wrong(Error::unbelievable("the ID token is not what was asked for").because(error))
+        }
     })?;
     if let Some(told) = claims.access_token_hash() {
         let (alg, key) = (token.signing_alg(), token.signing_key(&verifier));

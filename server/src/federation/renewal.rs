@@ -20,8 +20,8 @@ impl Refresh for Renewal {
     async fn refresh(&self, provider: &str, token: &SecretString) -> Result<Refreshed, RefreshFailure> {
         let unspent = |error: super::Error| RefreshFailure::Unspent(Box::new(error), None);
         let upstream = self.upstreams.named(provider);
-        let upstream =
-            upstream.ok_or_else(|| unspent(super::Error::unavailable("there is no upstream of this name")))?;
+        let upstream = upstream
+            .ok_or_else(|| unspent(super::Error::unavailable("there is no upstream of this name")))?;
         match &upstream.way {
             Way::OAuth2(oauth2) => oauth2.refresh().refresh(provider, token).await,
             Way::Oidc(oidc) => {

@@ -9,7 +9,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 /// Asks at `url` with `token`.
-pub(super) async fn ask(fetcher: &Fetcher, url: &str, token: &SecretString) -> Result<Map<String, Value>, Error> {
+pub(super) async fn ask(
+    fetcher: &Fetcher,
+    url: &str,
+    token: &SecretString,
+) -> Result<Map<String, Value>, Error> {
     let odd = |what: &'static str| Error::unbelievable(what);
     let url: Uri = url.parse().map_err(|_| odd("the address of the userinfo endpoint is none"))?;
     let bearer = format!("Bearer {}", token.expose_secret());
@@ -23,7 +27,8 @@ pub(super) async fn ask(fetcher: &Fetcher, url: &str, token: &SecretString) -> R
     // Some providers answer no one who does not say what they are.
     request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("countersign"));
     let answer = fetcher.send(request).await;
-    let answer = answer.map_err(|why| Error::unavailable("the userinfo endpoint did not answer").because(why))?;
+    let answer =
+        answer.map_err(|why| Error::unavailable("the userinfo endpoint did not answer").because(why))?;
     let status = answer.status();
     if status.is_server_error() {
         return Err(Error::unavailable(format!("the userinfo endpoint answered {status}")));

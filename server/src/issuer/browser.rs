@@ -79,7 +79,10 @@ mod tests {
         let new = browsers.of(&headers(&["theme=dark"])).unwrap();
         let cookie = new.cookie.unwrap();
         let cookie = cookie.to_str().unwrap();
-        assert!(cookie.starts_with(&format!("__Host-countersign={}; Path=/; Max-Age=", new.secret)), "{cookie}");
+        assert!(
+            cookie.starts_with(&format!("__Host-countersign={}; Path=/; Max-Age=", new.secret)),
+            "{cookie}"
+        );
         assert!(cookie.ends_with("; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
         let pair = cookie.split(';').next().unwrap();
         for sent in [vec![pair], vec!["a=b", pair], vec![&format!("a=b; {pair}; c=d")]] {

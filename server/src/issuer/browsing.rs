@@ -89,10 +89,17 @@ async fn decide(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -
 
 impl Shared {
     /// `after_form`: a redirect would be held to where our forms may lead.
-    async fn answer(&self, next: Result<Next, Fault>, browser: Option<&Browser>, after_form: bool) -> Response {
+    async fn answer(
+        &self,
+        next: Result<Next, Fault>,
+        browser: Option<&Browser>,
+        after_form: bool,
+    ) -> Response {
         let mut response = match next {
             Err(fault) => return failed(&fault),
-            Ok(Next::Go { url, whither }) if after_form => show(&Page::Onward { url: &url, whither: &whither }),
+            Ok(Next::Go { url, whither }) if after_form => {
+                show(&Page::Onward { url: &url, whither: &whither })
+            }
             Ok(Next::Go { url, .. }) => redirect(&url),
             Ok(Next::Ask { name, journey }) => match self.ask(&name, &journey).await {
                 Ok(page) => page,
@@ -100,14 +107,16 @@ impl Shared {
             },
             Ok(Next::Connected { upstream }) => show(&Page::Connected { provider: self.title(&upstream) }),
             Ok(
-                Next::Stop { problem: Problem::Fault(fault), .. } | Next::Mistaken { problem: Problem::Fault(fault), .. },
+                Next::Stop { problem: Problem::Fault(fault), .. }
+                | Next::Mistaken { problem: Problem::Fault(fault), .. },
             ) => return failed(&fault),
             Ok(Next::Stop { problem: Problem::Refused(refusal), remedy }) => {
                 let what = sentence(refusal.what());
                 show(&Page::Problem { status: StatusCode::BAD_REQUEST, what: &what, detail: None, remedy })
             }
             Ok(Next::Mistaken { problem: Problem::Refused(refusal), remedy }) => {
-                let (what, detail) = ("The application sent you here in a wrong way", sentence(refusal.what()));
+                let (what, detail) =
+                    ("The application sent you here in a wrong way", sentence(refusal.what()));
                 show(&Page::Problem { status: StatusCode::BAD_REQUEST, what, detail: Some(&detail), remedy })
             }
         };
@@ -140,7 +149,8 @@ impl Shared {
             }
             Purpose::Connect(ticket) => {
                 let first = self.sign_in.who(ticket);
-                let first = first.filter(|first| **first.name() != *ticket.provider).map(|first| first.title());
+                let first =
+                    first.filter(|first| **first.name() != *ticket.provider).map(|first| first.title());
                 let provider = self.title(&ticket.provider);
                 let client = self.client(ticket).await?;
                 show(&Page::Connect { journey: name, client: client.as_deref(), provider, first })
@@ -165,7 +175,8 @@ fn short(query: Option<String>) -> Option<String> {
 }
 
 fn too_long() -> Response {
-    let (what, remedy) = ("This address is too long", "Tell whoever makes the application that sent you here.");
+    let (what, remedy) =
+        ("This address is too long", "Tell whoever makes the application that sent you here.");
     show(&Page::Problem { status: StatusCode::URI_TOO_LONG, what, detail: None, remedy })
 }
 
@@ -185,8 +196,10 @@ fn redirect(url: &str) -> Response {
 
 fn failed(fault: &Fault) -> Response {
     tracing::error!(error = %fault, source = ?fault.source(), "the authorization server failed");
-    let (what, remedy) = ("Something went wrong here", "Try again in a moment. If it goes on, tell whoever runs this server.");
-    let mut response = show(&Page::Problem { status: StatusCode::SERVICE_UNAVAILABLE, what, detail: None, remedy });
+    let (what, remedy) =
+        ("Something went wrong here", "Try again in a moment. If it goes on, tell whoever runs this server.");
+    let mut response =
+        show(&Page::Problem { status: StatusCode::SERVICE_UNAVAILABLE, what, detail: None, remedy });
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }

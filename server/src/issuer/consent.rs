@@ -62,7 +62,10 @@ fn key(asked: &Asked, browser: &str) -> crate::store::Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::redirect::Redirect, issuer::testing::{Scene, asked}};
+    use crate::{
+        config::redirect::Redirect,
+        issuer::testing::{Scene, asked},
+    };
 
     #[tokio::test]
     async fn it_is_the_same_person_browser_client_place_and_thing_or_it_is_asked_for_again() {
@@ -79,7 +82,7 @@ mod tests {
             |asked| asked.client.id = "other".into(),
             |asked| asked.redirect = Redirect::parse("https://client.example/other").unwrap(),
             |asked| asked.resource = "https://elsewhere.example/mcp".into(),
-            |asked| drop(asked.scopes.insert("mcp:all".into())),
+            |asked| asked.scopes.extend(["mcp:all".to_owned()]),
         ];
         for change in changes {
             let mut other = given.clone();

@@ -45,9 +45,7 @@ pub(super) fn router(endpoint: TokenEndpoint, offer: Arc<Offer>, open: bool) -> 
         .route(TOKEN, post(token))
         .route(REVOKE, post(revoke));
     let router = if open { router.route(REGISTER, post(register)) } else { router };
-    router
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(shared)
+    router.layer(DefaultBodyLimit::max(MAX_BODY)).with_state(shared)
 }
 
 async fn description(State(shared): State<Shared>) -> Response {

@@ -50,7 +50,9 @@ pub(super) enum Purpose {
 pub(super) enum Consent {
     NotYet,
     /// Somebody did, at another time in this browser: it has to be the same person.
-    Before { subject: String },
+    Before {
+        subject: String,
+    },
     Now,
 }
 

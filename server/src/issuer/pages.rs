@@ -26,12 +26,25 @@ pub(super) enum Page<'a> {
         provider: Option<&'a str>,
     },
     /// An account is missing.
-    Connect { journey: &'a str, client: Option<&'a str>, provider: &'a str, first: Option<&'a str> },
+    Connect {
+        journey: &'a str,
+        client: Option<&'a str>,
+        provider: &'a str,
+        first: Option<&'a str>,
+    },
     /// One more account could be connected.
-    Offer { journey: &'a str, provider: &'a str },
+    Offer {
+        journey: &'a str,
+        provider: &'a str,
+    },
     /// The browser goes on somewhere else. Not by redirect: that would count as part of the form, which leads here only.
-    Onward { url: &'a str, whither: &'a str },
-    Connected { provider: &'a str },
+    Onward {
+        url: &'a str,
+        whither: &'a str,
+    },
+    Connected {
+        provider: &'a str,
+    },
     Problem {
         status: StatusCode,
         what: &'a str,
@@ -132,7 +145,7 @@ impl Page<'_> {
                             dt { "Afterwards you go back to" }
                             dd {
                                 (back)
-                                @if *local { small { ", a program on this device" } }
+                                @if *local { small { ", a program on this computer" } }
                             }
                         }
                     }
@@ -259,7 +272,9 @@ mod tests {
     #[test]
     fn a_page_says_who_wants_what_and_where_it_leads() {
         let page = consent("An inspector", "client.example").render();
-        for part in ["An inspector", "https://mcp.example.com/mcp", "client.example", "Continue to Corp", "mcp:read"] {
+        for part in
+            ["An inspector", "https://mcp.example.com/mcp", "client.example", "Continue to Corp", "mcp:read"]
+        {
             assert!(page.contains(part), "{part}: {page}");
         }
         assert!(page.contains("value=\"the-journey\"") && page.contains("Nobody has checked this name"));

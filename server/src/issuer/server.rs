@@ -61,7 +61,15 @@ impl AuthorizationServer {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Fault> {
         let config::AuthorizationServer {
-            upstreams, claims, clients, scopes, mut resources, registration, lifetimes, algorithm, turn,
+            upstreams,
+            claims,
+            clients,
+            scopes,
+            mut resources,
+            registration,
+            lifetimes,
+            algorithm,
+            turn,
         } = config;
         let algorithm = match algorithm {
             raw::Algorithm::Es256 => Algorithm::Es256,

@@ -68,16 +68,27 @@ impl SignIn {
         let asked = match Asked::read(query, &self.clients, &self.offer).await {
             Ok(asked) => asked,
             Err(Unfit::Here(problem)) => return Ok(Next::Mistaken { problem, remedy: AGAIN }),
-            Err(Unfit::Back { location }) => return Ok(Next::Go { url: location, whither: "the application".into() }),
+            Err(Unfit::Back { location }) => {
+                return Ok(Next::Go { url: location, whither: "the application".into() });
+            }
         };
         let remembered = self.consents.recall(&asked, &browser.secret).await?;
         let consent = remembered.map_or(Consent::NotYet, |subject| Consent::Before { subject });
         let journey = Journey::new(Purpose::Authorize(Box::new(asked)), consent);
-        if journey.consent == Consent::NotYet { self.ask(journey, browser).await } else { self.first(journey, browser).await }
+        if journey.consent == Consent::NotYet {
+            self.ask(journey, browser).await
+        } else {
+            self.first(journey, browser).await
+        }
     }
 
     /// A person followed a link to connect an account at `provider`.
-    pub(super) async fn connect(&self, provider: &str, query: &[u8], browser: &Browser) -> Result<Next, Fault> {
+    pub(super) async fn connect(
+        &self,
+        provider: &str,
+        query: &[u8],
+        browser: &Browser,
+    ) -> Result<Next, Fault> {
         let form = match Form::parse(query) {
             Ok(form) => form,
             Err(refusal) => return Ok(stop(refusal, AGAIN)),
@@ -85,10 +96,16 @@ impl SignIn {
         let ticket = form.get("ticket").and_then(|text| self.tickets.read(text));
         let Some(ticket) = ticket.filter(|ticket| ticket.provider == provider) else {
             let what = "This link is none of ours, or it is too old";
-            return Ok(stop(wrong(what), "Ask for it again where you came from: a link is good for an hour."));
+            return Ok(stop(
+                wrong(what),
+                "Ask for it again where you came from: a link is good for an hour.",
+            ));
         };
         if self.who(&ticket).is_none() || self.upstreams.named(provider).is_none() {
-            return Ok(stop(wrong("This account cannot be connected here"), "Tell whoever runs this server."));
+            return Ok(stop(
+                wrong("This account cannot be connected here"),
+                "Tell whoever runs this server.",
+            ));
         }
         self.ask(Journey::new(Purpose::Connect(ticket), Consent::NotYet), browser).await
     }
@@ -170,8 +187,15 @@ impl SignIn {
         journey: Journey,
         browser: &Browser,
     ) -> Result<Next, Fault> {
-        let known = ["access_denied", "login_required", "consent_required", "server_error", "temporarily_unavailable"];
-        let told = told.and_then(|told| known.into_iter().find(|known| *known == told)).unwrap_or("server_error");
+        let known = [
+            "access_denied",
+            "login_required",
+            "consent_required",
+            "server_error",
+            "temporarily_unavailable",
+        ];
+        let told =
+            told.and_then(|told| known.into_iter().find(|known| *known == told)).unwrap_or("server_error");
         tracing::info!(%upstream, error = told, "a person was not signed in");
         let optional = self.upstreams.named(&upstream).is_some_and(Upstream::is_optional);
         if optional && matches!(journey.purpose, Purpose::Authorize(_)) {
@@ -257,7 +281,9 @@ impl SignIn {
 
     /// Whether a person connected an account there before, for the same client.
     async fn has(&self, upstream: &Upstream, journey: &Journey) -> Result<bool, Fault> {
-        let (Some(subject), Purpose::Authorize(asked)) = (&journey.subject, &journey.purpose) else { return Ok(false) };
+        let (Some(subject), Purpose::Authorize(asked)) = (&journey.subject, &journey.purpose) else {
+            return Ok(false);
+        };
         let account = self.account(subject, asked, upstream.name());
         let known = self.connections.load(&account).await;
         known.map(|known| known.is_some()).map_err(|_| Fault::defect("the accounts cannot be read"))
@@ -265,7 +291,14 @@ impl SignIn {
 
     /// Everything is there: what upstreams gave is kept, and the client gets its code.
     async fn finish(&self, journey: Journey, browser: &Browser) -> Result<Next, Fault> {
-        let Journey { purpose: Purpose::Authorize(asked), consent, subject: Some(subject), claims, connections, .. } = journey
+        let Journey {
+            purpose: Purpose::Authorize(asked),
+            consent,
+            subject: Some(subject),
+            claims,
+            connections,
+            ..
+        } = journey
         else {
             return Ok(unknown());
         };
@@ -306,7 +339,12 @@ impl SignIn {
         }
     }
 
-    async fn depart(&self, upstream: &Upstream, mut journey: Journey, browser: &Browser) -> Result<Next, Fault> {
+    async fn depart(
+        &self,
+        upstream: &Upstream,
+        mut journey: Journey,
+        browser: &Browser,
+    ) -> Result<Next, Fault> {
         let name = Journeys::name()?;
         let departure = match upstream.depart(&self.callback(), &name).await {
             Ok(departure) => departure,
@@ -332,7 +370,11 @@ impl SignIn {
 
     /// Who says whether it is the person that a ticket was made for.
     pub(super) fn who(&self, ticket: &Ticket) -> Option<&Upstream> {
-        if ticket.issuer == self.offer.issuer { self.upstreams.nth(0) } else { self.upstreams.of_issuer(&ticket.issuer) }
+        if ticket.issuer == self.offer.issuer {
+            self.upstreams.nth(0)
+        } else {
+            self.upstreams.of_issuer(&ticket.issuer)
+        }
     }
 
     fn failed(&self, journey: &Journey, upstream: &Upstream, error: &federation::Error) -> Next {
@@ -358,7 +400,9 @@ impl SignIn {
                 let url = refused(&asked.redirect, asked.state.as_deref(), &refusal, &self.offer.issuer);
                 Next::Go { url, whither: asked.redirect.shown() }
             }
-            Purpose::Connect(_) => stop(Refusal::new(Code::of_sign_in(code), "Your account was not connected"), LATER),
+            Purpose::Connect(_) => {
+                stop(Refusal::new(Code::of_sign_in(code), "Your account was not connected"), LATER)
+            }
         }
     }
 

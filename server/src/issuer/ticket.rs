@@ -61,7 +61,12 @@ impl Tickets {
 impl Ticket {
     /// The account that it is about.
     pub(super) fn account(&self) -> Account {
-        Account::new(self.issuer.as_str(), self.subject.as_str(), self.client.as_deref(), self.provider.as_str())
+        Account::new(
+            self.issuer.as_str(),
+            self.subject.as_str(),
+            self.client.as_deref(),
+            self.provider.as_str(),
+        )
     }
 }
 

@@ -8,8 +8,8 @@ use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, Uri, header},
 };
-use countersign::{proof::Authenticated, tokens::Account};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use countersign::{proof::Authenticated, tokens::Account};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json, value::RawValue};
 

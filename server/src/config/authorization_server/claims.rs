@@ -18,8 +18,22 @@ pub(crate) struct Claim {
 
 /// What a token says by itself.
 const OURS: [&str; 16] = [
-    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "azp", "scope", "sid", "act", "may_act", "cnf",
-    "amr", "https://aws.amazon.com/tags",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "azp",
+    "scope",
+    "sid",
+    "act",
+    "may_act",
+    "cnf",
+    "amr",
+    "https://aws.amazon.com/tags",
 ];
 
 /// `carried` are those that upstreams name themselves.
@@ -51,8 +65,10 @@ pub(super) fn resolve_claims(
         };
         if !names.contains_key(&upstream) {
             let known: Vec<&str> = names.keys().map(String::as_str).collect();
-            let remedy = nearest(&upstream, &known)
-                .map_or_else(|| format!("choose among: {}", known.join(", ")), |word| format!("did you mean `{word}`?"));
+            let remedy = nearest(&upstream, &known).map_or_else(
+                || format!("choose among: {}", known.join(", ")),
+                |word| format!("did you mean `{word}`?"),
+            );
             findings.error(referenced, format!("there is no provider `{upstream}` (V-02)"), remedy);
         } else if fits(&name, place, &claims, findings) {
             claims.push(Claim { name, upstream, path });

@@ -40,7 +40,11 @@ pub(super) fn resolve_clients(
         let Spanned { value: id, referenced, .. } = &raw.id;
         let fits = |byte: u8| byte.is_ascii_graphic();
         if id.is_empty() || !id.bytes().all(fits) {
-            findings.error(*referenced, format!("`{id}` cannot be a client's id"), "use letters without spaces");
+            findings.error(
+                *referenced,
+                format!("`{id}` cannot be a client's id"),
+                "use letters without spaces",
+            );
             continue;
         }
         if clients.iter().any(|other| other.id == *id) {
@@ -78,7 +82,8 @@ fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<Name
         match Redirect::parse(&written) {
             Ok(redirect) => redirects.push(redirect),
             Err(what) => {
-                let remedy = "write it as the client will, letter for letter, as in https://client.example/callback";
+                let remedy =
+                    "write it as the client will, letter for letter, as in https://client.example/callback";
                 findings.error(referenced, format!("`{written}` cannot be gone back to: {what}"), remedy);
             }
         }

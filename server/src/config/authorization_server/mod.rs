@@ -138,7 +138,8 @@ fn resolve_resources(
     let mut resources: Vec<String> = Vec::new();
     let mut sound = true;
     for Spanned { value: resource, referenced, .. } in raw {
-        let url = url::Url::parse(&resource).ok().filter(|url| url.fragment().is_none() && !resource.contains(' '));
+        let url =
+            url::Url::parse(&resource).ok().filter(|url| url.fragment().is_none() && !resource.contains(' '));
         if url.is_none() {
             let what = format!("`{resource}` cannot be what a token is for");
             findings.error(referenced, what, "write an address without a fragment");

@@ -119,7 +119,14 @@ pub(super) fn resolve_upstreams(
         findings.error(referenced, "there is no upstream (V-05)", remedy);
     }
     for (nth, raw) in raw.into_iter().enumerate() {
-        let raw::Upstream { name: Spanned { value: name, referenced, .. }, title, optional, claims, oidc, oauth2 } = raw;
+        let raw::Upstream {
+            name: Spanned { value: name, referenced, .. },
+            title,
+            optional,
+            claims,
+            oidc,
+            oauth2,
+        } = raw;
         let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
         let fitting = !name.is_empty() && name.chars().all(fits);
         let twice = names.contains_key(&name);
@@ -165,7 +172,8 @@ fn resolve_oidc(raw: &raw::Oidc, findings: &mut Findings) -> (Option<Provider>, 
             asked.scopes.insert(0, "openid".to_owned());
         }
         // Its token endpoint is told later; what is wrong with the client is told now.
-        let probed = endpoint_at(issuer.as_str(), client.clone(), authorities.clone(), written.private_addresses);
+        let probed =
+            endpoint_at(issuer.as_str(), client.clone(), authorities.clone(), written.private_addresses);
         OAuthCodes::new(probed).map_err(|error| complain(&error, raw.issuer.referenced, findings)).ok()?;
         let fetcher = fetcher(&issuer, authorities.as_deref(), written, findings)?;
         Some(Provider::Oidc(Box::new(Oidc {
@@ -178,7 +186,8 @@ fn resolve_oidc(raw: &raw::Oidc, findings: &mut Findings) -> (Option<Provider>, 
             fetcher,
         })))
     })();
-    let endpoint = written.token_url.and_then(|_| resolve_endpoint(written, None, &mut Findings::in_file("")));
+    let endpoint =
+        written.token_url.and_then(|_| resolve_endpoint(written, None, &mut Findings::in_file("")));
     (provider, endpoint)
 }
 
@@ -208,12 +217,17 @@ fn resolve_oauth2(
             None
         }
     };
-    let (scopes, parameters) = known.as_ref().map_or((&[][..], &[][..]), |known| (known.scopes, known.parameters));
+    let (scopes, parameters) =
+        known.as_ref().map_or((&[][..], &[][..]), |known| (known.scopes, known.parameters));
     let asked = asked(raw.scopes.as_deref(), raw.parameters.as_ref(), scopes, parameters, findings);
     let identified = identified(raw, known.as_ref(), findings);
     if first && matches!(identified, Some(None)) {
         let what = "the first upstream says who somebody is, and nothing says where this one does (V-05)";
-        findings.error(written.client_id.referenced, what, "add `userinfo_url: https://…`, or put another one first");
+        findings.error(
+            written.client_id.referenced,
+            what,
+            "add `userinfo_url: https://…`, or put another one first",
+        );
         return (None, endpoint);
     }
     let provider = (|| {
@@ -234,7 +248,11 @@ fn resolve_oauth2(
 }
 
 /// The outer `None` is a mistake, the inner one a provider that does not say who somebody is.
-fn identified(raw: &raw::OAuth2, known: Option<&Known>, findings: &mut Findings) -> Option<Option<Identified>> {
+fn identified(
+    raw: &raw::OAuth2,
+    known: Option<&Known>,
+    findings: &mut Findings,
+) -> Option<Option<Identified>> {
     let written = raw.endpoint();
     let userinfo = match (&raw.userinfo_url, known) {
         (Some(url), _) => address(url, findings)?,
@@ -249,7 +267,8 @@ fn identified(raw: &raw::OAuth2, known: Option<&Known>, findings: &mut Findings)
         }
     };
     let subject = raw.subject.as_ref().map(|subject| subject.value.clone());
-    let subject = subject.or_else(|| known.map(|known| known.subject.to_owned())).unwrap_or_else(|| "sub".to_owned());
+    let subject =
+        subject.or_else(|| known.map(|known| known.subject.to_owned())).unwrap_or_else(|| "sub".to_owned());
     let authorities = raw_authorities(written, findings)?;
     let fetcher = fetcher(&userinfo, authorities.as_deref(), written, findings)?;
     Some(Some(Identified { userinfo, subject, fetcher }))

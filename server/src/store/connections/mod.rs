@@ -107,7 +107,9 @@ impl Connections {
 impl TokenStore for Connections {
     async fn load(&self, account: &Account) -> Result<Option<Connection>, BoxError> {
         let stored = self.store.get::<Row>(&key(account)).await?;
-        Ok(stored.filter(|stored| stored.value.owner == Owner::of(account)).map(|stored| stored.value.connection.into()))
+        Ok(stored
+            .filter(|stored| stored.value.owner == Owner::of(account))
+            .map(|stored| stored.value.connection.into()))
     }
 
     async fn lease(&self, account: &Account, time: Duration) -> Result<Option<Lease>, BoxError> {
