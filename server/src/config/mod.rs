@@ -9,6 +9,7 @@ pub(crate) mod diagnostic;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
 pub(crate) mod headers;
+mod issuers;
 mod key;
 mod load;
 mod near;

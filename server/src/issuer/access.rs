@@ -122,7 +122,7 @@ mod tests {
         let mut claims = verified(&one, &tokens.keys.jwks()).unwrap();
         let id = claims.as_object_mut().unwrap().remove("jti").unwrap();
         assert_ne!(Some(&id), verified(&other, &tokens.keys.jwks()).unwrap().get("jti"));
-        let now = claims["iat"].as_u64().unwrap();
+        let now = claims["iat"].as_i64().unwrap();
         assert!((before..=scene.hands.unix()).contains(&now));
         assert_eq!(
             claims,

@@ -161,8 +161,12 @@ impl Shared {
     /// What the client is called that a ticket is for. An id says nothing to people.
     async fn client(&self, ticket: &Ticket) -> Result<Option<String>, Fault> {
         let Some(id) = &ticket.client else { return Ok(None) };
-        let client = self.sign_in.clients.find(id).await?;
-        Ok(client.and_then(|client| client.name))
+        match self.sign_in.clients.find(id).await {
+            Ok(client) => Ok(client.and_then(|client| client.name)),
+            // It described itself once; what it is called is not worth more than the page.
+            Err(Problem::Refused(_)) => Ok(None),
+            Err(Problem::Fault(fault)) => Err(fault),
+        }
     }
 
     fn title<'a>(&'a self, upstream: &'a str) -> &'a str {

@@ -7,7 +7,6 @@ mod exchange;
 mod tests;
 mod trusted;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "whoever reads the configuration names them"))]
 pub(super) use self::trusted::{Trusted, TrustedIssuer};
 
 use super::{
