@@ -1,6 +1,6 @@
 //! The gateway. What people use of it is the program `countersign`; nothing here is promised to stay as it is.
 
-// The types of clients and stacks are deep, and whoever spawns what holds them has all of that looked at.
+// What a gateway does while it serves is one type, and it has more layers than the compiler looks into by itself.
 #![recursion_limit = "256"]
 
 mod cli;
@@ -14,6 +14,7 @@ mod mcp;
     expect(dead_code, reason = "the authorization server and the token sources are its users")
 )]
 mod store;
+mod task;
 mod upstream;
 
 use std::process::ExitCode;

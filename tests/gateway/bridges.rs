@@ -10,7 +10,13 @@ use countersign_fixtures::{
 };
 use countersign_tests::mcp::{Era, Heard};
 use http::Method;
-use rmcp::model::{CallToolRequestParams, GetPromptRequestParams, ReadResourceRequestParams};
+use rmcp::{
+    model::{
+        CallToolRequest, CallToolRequestParams, ClientRequest, GetPromptRequestParams,
+        ReadResourceRequestParams,
+    },
+    service::PeerRequestOptions,
+};
 use serde_json::{Value, json};
 
 /// A gateway before a backend that was never taught 2026-07-28, and one that has no sessions.
@@ -104,6 +110,23 @@ async fn every_backend_can_ask_every_client() {
     }
     assert_eq!((house.old.cancelled(), house.new.cancelled()), (0, 0));
     assert!(requests.iter().all(|request| !request.contains("mcp-session-id")), "it has no sessions");
+}
+
+#[tokio::test]
+async fn what_a_client_cancels_ends_where_it_runs_whatever_that_speaks() {
+    let house = House::build().await;
+    for (time, era) in [Era::Legacy, Era::Modern].into_iter().enumerate() {
+        let (client, mut heard) = connect(&house.gateway, era).await;
+        for (backend, everything) in [("old", &house.old), ("new", &house.new)] {
+            let call = CallToolRequestParams::new(format!("{backend}__test_wait"));
+            let request = ClientRequest::CallToolRequest(CallToolRequest::new(call));
+            let options = PeerRequestOptions::no_options();
+            let waiting = client.send_cancellable_request(request, options).await.unwrap();
+            assert_eq!(heard.recv().await, Some(Heard::Progress(0.0)), "{era:?} {backend}");
+            waiting.cancel(Some("no patience".to_owned())).await.unwrap();
+            everything.wait_for_cancelled(time + 1).await;
+        }
+    }
 }
 
 #[tokio::test]

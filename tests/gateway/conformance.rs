@@ -20,12 +20,12 @@ use hyper_util::{
 
 #[tokio::test]
 async fn nothing_of_2025_11_25_is_lost() {
-    nothing_is_lost("2025-11-25", 30).await;
+    Box::pin(nothing_is_lost("2025-11-25", 30)).await;
 }
 
 #[tokio::test]
 async fn nothing_of_2026_07_28_is_lost() {
-    nothing_is_lost("2026-07-28", 37).await;
+    Box::pin(nothing_is_lost("2026-07-28", 37)).await;
 }
 
 async fn nothing_is_lost(revision: &str, scenarios: usize) {

@@ -11,7 +11,7 @@ use countersign_fixtures::{
 };
 use countersign_tests::{
     client::{Answer, Plain},
-    process::Counterpart,
+    process::{Counterpart, Log},
 };
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::Full;
@@ -64,6 +64,23 @@ impl Gateway {
     /// Beside the warehouse, which wants signatures, these backends (name and address), which want nothing.
     pub(crate) async fn with_backends(backends: &[(&str, String)]) -> Self {
         Self::with(|text| text + &unsigned(backends)).await
+    }
+
+    /// Beside the warehouse, these programs: a name, and what the configuration says of it.
+    pub(crate) async fn with_programs(programs: &[(&str, String)]) -> Self {
+        let programs: String =
+            programs.iter().map(|(name, about)| format!("  {name}: {{{about}}}\n")).collect();
+        Self::with(|text| text + &programs).await
+    }
+
+    /// What it says on standard error.
+    pub(crate) fn log(&self) -> &Log {
+        self.process.log()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) async fn stop(&mut self) {
+        self.process.terminate().await;
     }
 
     async fn serving(
@@ -163,8 +180,15 @@ impl Gateway {
 /// The program.
 pub(crate) fn countersign() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.env_remove("RUST_LOG");
+    command.env_remove("RUST_LOG").env("NO_COLOR", "1");
     command
+}
+
+/// An MCP server on standard input and output, as a configuration names it.
+pub(crate) fn mcp_stdio(arguments: &str) -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_countersign")).with_file_name("mcp-stdio");
+    assert!(program.is_file(), "{} is not there: build the package countersign-tests too", program.display());
+    format!("command: '{}', args: [{arguments}]", program.display())
 }
 
 /// A file with this text, as long as it is held.

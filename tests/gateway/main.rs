@@ -18,6 +18,7 @@ mod failures;
 mod gateway;
 mod kept;
 mod peers;
+mod programs;
 mod relay;
 mod sessions;
 mod several;

@@ -9,6 +9,7 @@ use crate::{
 };
 use axum::{Router, http::Uri};
 use countersign::{clock::SystemClock, identity::Verifier};
+use futures_util::future::join_all;
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
@@ -65,7 +66,7 @@ impl Gateway {
             None => None,
         };
         if let Some((server, _)) = &signs_in {
-            for minted in backends.iter().filter_map(|backend| backend.auth.minted()) {
+            for minted in backends.iter().filter_map(|backend| backend.reached.minted()) {
                 let web_identities = server.web_identities();
                 minted.by.is_done_by(move |order| web_identities.mint(order));
             }
@@ -114,12 +115,15 @@ impl Gateway {
                 tokio::time::sleep(DRAIN).await;
             }
         };
-        tokio::select! {
+        let served = tokio::select! {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
             () = upstream::watch(&self.backends) => Ok(()),
             () = tend(self.signs_in.as_ref()) => Ok(()),
-        }
+        };
+        // Whatever happened, no program outlives this one.
+        join_all(self.backends.iter().map(upstream::Backend::close)).await;
+        served
     }
 }
 

@@ -7,6 +7,8 @@ mod demo;
 mod failure;
 mod gateway;
 mod serve;
+#[cfg(test)]
+mod sign_in;
 mod validate;
 
 use self::failure::Failure;

@@ -92,12 +92,17 @@ pub(crate) struct Issuer {
     pub(crate) required_scopes: Vec<String>,
 }
 
-/// One MCP server that requests are relayed to.
+/// One MCP server that requests are relayed to: an address, or a program of this machine.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Backend {
-    pub(crate) url: Spanned<String>,
-    pub(crate) auth: Spanned<Auth>,
+    pub(crate) url: Option<Spanned<String>>,
+    pub(crate) command: Option<Spanned<String>>,
+    pub(crate) args: Option<Spanned<Vec<String>>>,
+    pub(crate) env: Option<Spanned<Named<Spanned<String>>>>,
+    pub(crate) cwd: Option<Spanned<String>>,
+    pub(crate) max_processes: Option<Spanned<u32>>,
+    pub(crate) auth: Option<Spanned<Auth>>,
     /// Headers of the client's own that go along.
     #[serde(default)]
     pub(crate) forward_headers: Vec<Spanned<String>>,

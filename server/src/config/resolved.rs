@@ -2,17 +2,20 @@
 
 use super::{
     authorization_server::{AuthorizationServer, resolve_authorization_server},
-    aws::{Aws, Minted, resolve_aws},
+    aws::{Aws, resolve_aws},
     diagnostic::Findings,
     endpoint::{Endpoint, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
+    issuers::{Issuer, check_strangers, places_of_issuers, resolve_issuers},
+    minting::{Minted, check_minting},
+    program::{Program, resolve_program},
     providers::Known,
     raw,
     store::{Store, resolve_store},
 };
 use axum::http::{HeaderName, Uri};
-use countersign::{attach::FixedHeaders, identity, sign::AgentRuntime};
+use countersign::{attach::FixedHeaders, sign::AgentRuntime};
 use serde_saphyr::{Location, Spanned};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -41,18 +44,23 @@ pub(crate) struct Gateway {
     pub(crate) store: Option<Store>,
 }
 
-/// Somebody whose tokens are believed.
-#[derive(Debug)]
-pub(crate) struct Issuer {
-    name: String,
-    audience: Option<String>,
-    required_scopes: Vec<String>,
-}
-
-/// An MCP server, and who signs for it.
+/// An MCP server.
 #[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) name: Arc<str>,
+    pub(crate) reached: Reached,
+}
+
+/// Where it is.
+#[derive(Debug)]
+pub(crate) enum Reached {
+    At(Address),
+    By(Program),
+}
+
+/// An address, and who signs for it.
+#[derive(Debug)]
+pub(crate) struct Address {
     pub(crate) url: Uri,
     pub(crate) auth: Auth,
     /// Which of its own headers a client sends along, besides the usual ones.
@@ -70,17 +78,25 @@ pub(crate) enum Auth {
     None,
 }
 
-impl Auth {
+impl Reached {
     /// Where STS is shown tokens of our own.
     pub(crate) fn minted(&self) -> Option<&Minted> {
         match self {
-            Self::Aws(aws) => aws.minted.as_ref(),
-            Self::UpstreamToken(_) | Self::Exchange(_) | Self::Headers(_) | Self::Query(_) | Self::None => {
-                None
-            }
+            Self::At(Address { auth: Auth::Aws(aws), .. }) => aws.minted.as_ref(),
+            Self::At(_) | Self::By(_) => None,
         }
     }
 
+    /// Whether a caller has to have connected an account.
+    pub(super) fn needs_accounts(&self) -> bool {
+        match self {
+            Self::At(address) => address.auth.needs_accounts(),
+            Self::By(_) => false,
+        }
+    }
+}
+
+impl Auth {
     /// Whether a caller has to have connected an account.
     fn needs_accounts(&self) -> bool {
         match self {
@@ -89,19 +105,6 @@ impl Auth {
             Self::Exchange(exchange) => exchange.needs_accounts(),
             Self::Headers(_) | Self::Query(_) | Self::None => false,
         }
-    }
-}
-
-impl Issuer {
-    /// Its address.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What is expected of its tokens, at a gateway that is `resource`.
-    pub(crate) fn expecting(self, resource: &str) -> identity::Issuer {
-        let audience = self.audience.unwrap_or_else(|| resource.to_owned());
-        identity::Issuer::new(self.name, audience).with_required_scopes(self.required_scopes)
     }
 }
 
@@ -196,104 +199,6 @@ fn resolve_public_url(
     Some(Some(url))
 }
 
-/// Who is believed besides ourselves, if `signs_in` says that we sign people in.
-fn resolve_issuers(
-    raw: Option<Spanned<raw::Identity>>,
-    signs_in: bool,
-    own: Option<&str>,
-    findings: &mut Findings,
-) -> Option<Vec<Issuer>> {
-    let Some(raw) = raw else {
-        if signs_in {
-            return Some(Vec::new());
-        }
-        let remedy = "name who is, `identity: { issuers: [{ issuer: https://… }] }`, or describe an `authorization_server`";
-        findings.error(Location::UNKNOWN, "nobody is trusted, so nobody could sign in", remedy);
-        return None;
-    };
-    let raw = raw.value.issuers;
-    if raw.value.is_empty() {
-        findings.error(raw.referenced, "nobody is trusted, so nobody could sign in", "name an issuer");
-        return None;
-    }
-    let count = raw.value.len();
-    let mut issuers: Vec<Issuer> = Vec::new();
-    for raw::Issuer { issuer, audience, required_scopes } in raw.value {
-        let Spanned { value: name, referenced, .. } = issuer;
-        if issuers.iter().any(|other| other.name == name) {
-            findings.error(referenced, format!("`{name}` is named twice"), "remove one of the two");
-            continue;
-        }
-        if let Some(own) = own.filter(|own| signs_in && is_nearly(own, &name)) {
-            let what = format!("`{name}` is this server, whose issuer is `{own}` and trusted already (V-04)");
-            findings.error(referenced, what, "remove it");
-            continue;
-        }
-        let attempt = identity::Issuer::new(&name, "anything");
-        match identity::Verifier::builder().trust(attempt).build() {
-            Ok(_) => {
-                issuers.push(Issuer { name, audience: audience.map(|text| text.value), required_scopes })
-            }
-            Err(error) => {
-                let remedy = "write the issuer as its tokens do, in https, such as https://login.example.com";
-                findings.error(referenced, error.to_string(), remedy);
-            }
-        }
-    }
-    (issuers.len() == count).then_some(issuers)
-}
-
-fn places_of_issuers(raw: Option<&Spanned<raw::Identity>>) -> Vec<Spanned<String>> {
-    let issuers = raw.iter().flat_map(|identity| &identity.value.issuers.value);
-    issuers.map(|issuer| issuer.issuer.clone()).collect()
-}
-
-/// AWS reads the keys of tokens that are made for it from where we are: over https, and without a port (V-16).
-fn check_minting(public_url: Option<&Uri>, backends: &[Backend], findings: &mut Findings) {
-    let reachable = |url: &Uri| {
-        url.scheme_str() == Some("https")
-            && url.port().is_none()
-            && url.host().is_some_and(|host| !is_local(host))
-    };
-    if public_url.is_some_and(reachable) {
-        return;
-    }
-    for minted in backends.iter().filter_map(|backend| backend.auth.minted()).filter(|minted| minted.at_aws) {
-        let what = "STS is shown tokens that this server makes, and cannot reach it for the keys (V-16)";
-        let remedy = "add `public_url: https://…`, public and without a port; or choose other `credentials`";
-        findings.error(minted.place, what, remedy);
-    }
-}
-
-fn is_local(host: &str) -> bool {
-    host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
-}
-
-/// Callers of another issuer connect accounts where an upstream tells who they are, and nowhere else (V-18).
-fn check_strangers(
-    issuers: &[Spanned<String>],
-    server: &AuthorizationServer,
-    backends: &[Backend],
-    findings: &mut Findings,
-) {
-    let Some(backend) = backends.iter().find(|backend| backend.auth.needs_accounts()) else { return };
-    for Spanned { value: issuer, referenced, .. } in issuers {
-        if !server.upstreams.iter().any(|upstream| upstream.is_issuer(issuer)) {
-            let what = format!(
-                "callers of `{issuer}` reach `{}`, for which they could connect no account (V-18)",
-                backend.name
-            );
-            let remedy = format!("describe it as an upstream, too: `oidc: {{ issuer: {issuer}, … }}`");
-            findings.error(*referenced, what, remedy);
-        }
-    }
-}
-
-/// Whether two addresses are the same but for what issuers are compared with and people overlook.
-fn is_nearly(own: &str, name: &str) -> bool {
-    own.eq_ignore_ascii_case(name.trim_end_matches('/'))
-}
-
 fn resolve_backends(
     raw: Spanned<raw::Named<raw::Backend>>,
     known: &Known,
@@ -338,12 +243,43 @@ fn resolve_backend(
         let remedy = "use up to 32 letters, digits, `-` and single `_`, of which none is the last";
         findings.error(referenced, what, remedy);
     }
-    let url = backend_address(&raw.url, findings);
+    let reached = if raw.command.is_some() {
+        resolve_program(raw, findings).map(Reached::By)
+    } else {
+        resolve_address(raw, referenced, known, findings).map(Reached::At)
+    };
+    let reached = reached?;
+    named.then(|| Backend { name: name.into(), reached })
+}
+
+fn resolve_address(
+    raw: raw::Backend,
+    place: Location,
+    known: &Known,
+    findings: &mut Findings,
+) -> Option<Address> {
+    let of_programs = [
+        raw.args.map(|it| ("args", it.referenced)),
+        raw.env.map(|it| ("env", it.referenced)),
+        raw.cwd.map(|it| ("cwd", it.referenced)),
+        raw.max_processes.map(|it| ("max_processes", it.referenced)),
+    ];
+    for (key, place) in of_programs.into_iter().flatten() {
+        let what = format!("`{key}` is about a program, and none is named");
+        findings.error(place, what, "add `command:`, or remove it");
+    }
+    if raw.url.is_none() {
+        let what = "nothing says where this backend is";
+        findings.error(place, what, "add `url:`, or `command:` for a program of this machine");
+    }
+    if raw.auth.is_none() {
+        findings.error(place, "the key `auth` is missing", "add `auth:` here; `auth: none` signs nothing");
+    }
+    let url = raw.url.and_then(|url| backend_address(&url, findings));
     let forward = resolve_forwarding(raw.forward_headers, findings);
     let forwarded = forward.as_deref().unwrap_or_default();
-    let auth = resolve_auth(raw.auth.value, url.as_ref(), forwarded, known, findings);
-    let (url, auth, forward) = (url?, auth?, forward?);
-    named.then(|| Backend { name: name.into(), url, auth, forward })
+    let auth = resolve_auth(raw.auth?.value, url.as_ref(), forwarded, known, findings);
+    Some(Address { url: url?, auth: auth?, forward: forward? })
 }
 
 fn resolve_auth(

@@ -71,7 +71,7 @@ impl Pattern {
 }
 
 pub(super) fn resolve_tools(raw: &raw::Backend, findings: &mut Findings) -> Option<Tools> {
-    let are_asked_about = looks_at_tools(&raw.auth.value);
+    let are_asked_about = raw.auth.as_ref().is_some_and(|auth| looks_at_tools(&auth.value));
     let Some(tools) = &raw.tools else {
         return Some(Tools { read_only: raw.read_only, are_asked_about, ..Tools::default() });
     };

@@ -7,6 +7,7 @@ use super::{
     metadata::AUTHORIZE,
     pages::{self, DECIDE, Named, Page},
     sign_in::{CALLBACK, Next, SignIn},
+    ticket::Ticket,
 };
 use axum::{
     Router,
@@ -46,7 +47,7 @@ async fn authorize(State(shared): State<Shared>, RawQuery(query): RawQuery, head
     match shared.browsers.of(&headers) {
         Ok(browser) => {
             let next = shared.sign_in.authorize(query.as_bytes(), &browser).await;
-            shared.answer(next, Some(&browser), false)
+            shared.answer(next, Some(&browser), false).await
         }
         Err(fault) => failed(&fault),
     }
@@ -62,7 +63,7 @@ async fn connect(
     match shared.browsers.of(&headers) {
         Ok(browser) => {
             let next = shared.sign_in.connect(&provider, query.as_bytes(), &browser).await;
-            shared.answer(next, Some(&browser), false)
+            shared.answer(next, Some(&browser), false).await
         }
         Err(fault) => failed(&fault),
     }
@@ -73,7 +74,7 @@ async fn callback(State(shared): State<Shared>, RawQuery(query): RawQuery, heade
     match shared.browsers.of(&headers) {
         Ok(browser) => {
             let next = shared.sign_in.arrive(query.as_bytes(), &browser).await;
-            shared.answer(next, None, false)
+            shared.answer(next, None, false).await
         }
         Err(fault) => failed(&fault),
     }
@@ -83,24 +84,40 @@ async fn decide(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -
     // Another site can send a form here, and not the cookie; and it knows no journey's name.
     let browser = shared.browsers.known(&headers).unwrap_or_default();
     let next = shared.sign_in.decide(&body, &browser).await;
-    shared.answer(next, None, true)
+    shared.answer(next, None, true).await
 }
 
 impl Shared {
     /// `after_form`: a redirect would be held to where our forms may lead.
-    fn answer(&self, next: Result<Next, Fault>, browser: Option<&Browser>, after_form: bool) -> Response {
+    async fn answer(
+        &self,
+        next: Result<Next, Fault>,
+        browser: Option<&Browser>,
+        after_form: bool,
+    ) -> Response {
         let mut response = match next {
             Err(fault) => return failed(&fault),
             Ok(Next::Go { url, whither }) if after_form => {
                 show(&Page::Onward { url: &url, whither: &whither })
             }
             Ok(Next::Go { url, .. }) => redirect(&url),
-            Ok(Next::Ask { name, journey }) => self.ask(&name, &journey),
+            Ok(Next::Ask { name, journey }) => match self.ask(&name, &journey).await {
+                Ok(page) => page,
+                Err(fault) => return failed(&fault),
+            },
             Ok(Next::Connected { upstream }) => show(&Page::Connected { provider: self.title(&upstream) }),
-            Ok(Next::Stop { problem: Problem::Fault(fault), .. }) => return failed(&fault),
+            Ok(
+                Next::Stop { problem: Problem::Fault(fault), .. }
+                | Next::Mistaken { problem: Problem::Fault(fault), .. },
+            ) => return failed(&fault),
             Ok(Next::Stop { problem: Problem::Refused(refusal), remedy }) => {
                 let what = sentence(refusal.what());
-                show(&Page::Problem { status: StatusCode::BAD_REQUEST, what: &what, remedy })
+                show(&Page::Problem { status: StatusCode::BAD_REQUEST, what: &what, detail: None, remedy })
+            }
+            Ok(Next::Mistaken { problem: Problem::Refused(refusal), remedy }) => {
+                let (what, detail) =
+                    ("The application sent you here in a wrong way", sentence(refusal.what()));
+                show(&Page::Problem { status: StatusCode::BAD_REQUEST, what, detail: Some(&detail), remedy })
             }
         };
         if let Some(cookie) = browser.and_then(|browser| browser.cookie.clone()) {
@@ -109,11 +126,11 @@ impl Shared {
         response
     }
 
-    fn ask(&self, name: &str, journey: &Journey) -> Response {
+    async fn ask(&self, name: &str, journey: &Journey) -> Result<Response, Fault> {
         if let Stop::Offered { upstream } = &journey.stop {
-            return show(&Page::Offer { journey: name, provider: self.title(upstream) });
+            return Ok(show(&Page::Offer { journey: name, provider: self.title(upstream) }));
         }
-        match &journey.purpose {
+        Ok(match &journey.purpose {
             Purpose::Authorize(asked) => {
                 let client = &asked.client;
                 let first = self.sign_in.upstreams.nth(0).map(|first| first.title());
@@ -135,8 +152,20 @@ impl Shared {
                 let first =
                     first.filter(|first| **first.name() != *ticket.provider).map(|first| first.title());
                 let provider = self.title(&ticket.provider);
-                show(&Page::Connect { journey: name, client: ticket.client.as_deref(), provider, first })
+                let client = self.client(ticket).await?;
+                show(&Page::Connect { journey: name, client: client.as_deref(), provider, first })
             }
+        })
+    }
+
+    /// What the client is called that a ticket is for. An id says nothing to people.
+    async fn client(&self, ticket: &Ticket) -> Result<Option<String>, Fault> {
+        let Some(id) = &ticket.client else { return Ok(None) };
+        match self.sign_in.clients.find(id).await {
+            Ok(client) => Ok(client.and_then(|client| client.name)),
+            // It described itself once; what it is called is not worth more than the page.
+            Err(Problem::Refused(_)) => Ok(None),
+            Err(Problem::Fault(fault)) => Err(fault),
         }
     }
 
@@ -152,7 +181,7 @@ fn short(query: Option<String>) -> Option<String> {
 fn too_long() -> Response {
     let (what, remedy) =
         ("This address is too long", "Tell whoever makes the application that sent you here.");
-    show(&Page::Problem { status: StatusCode::URI_TOO_LONG, what, remedy })
+    show(&Page::Problem { status: StatusCode::URI_TOO_LONG, what, detail: None, remedy })
 }
 
 fn show(page: &Page<'_>) -> Response {
@@ -173,7 +202,8 @@ fn failed(fault: &Fault) -> Response {
     tracing::error!(error = %fault, source = ?fault.source(), "the authorization server failed");
     let (what, remedy) =
         ("Something went wrong here", "Try again in a moment. If it goes on, tell whoever runs this server.");
-    let mut response = show(&Page::Problem { status: StatusCode::SERVICE_UNAVAILABLE, what, remedy });
+    let mut response =
+        show(&Page::Problem { status: StatusCode::SERVICE_UNAVAILABLE, what, detail: None, remedy });
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }

@@ -82,7 +82,7 @@ mod tests {
             |asked| asked.client.id = "other".into(),
             |asked| asked.redirect = Redirect::parse("https://client.example/other").unwrap(),
             |asked| asked.resource = "https://elsewhere.example/mcp".into(),
-            |asked| drop(asked.scopes.insert("mcp:all".into())),
+            |asked| asked.scopes.extend(["mcp:all".to_owned()]),
         ];
         for change in changes {
             let mut other = given.clone();

@@ -48,6 +48,8 @@ pub(super) enum Page<'a> {
     Problem {
         status: StatusCode,
         what: &'a str,
+        /// What the client's developer has to know.
+        detail: Option<&'a str>,
         remedy: &'a str,
     },
 }
@@ -61,18 +63,31 @@ pub(super) struct Named<'a> {
 }
 
 const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;padding:2rem 1.25rem;max-width:34rem}\
-h1{font-size:1.4rem;line-height:1.25;overflow-wrap:anywhere}\
-dl{border:1px solid color-mix(in srgb,currentColor 30%,transparent);border-radius:.5rem;padding:.25rem 1rem}\
-dt{font-size:.875rem;margin-top:.75rem;opacity:.8}\
-dd{margin:0 0 .75rem;font-weight:600;overflow-wrap:anywhere}\
-form{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.5rem}\
-button,.go{font:inherit;font-weight:600;min-height:2.75rem;padding:.5rem 1.25rem;border-radius:.5rem;\
-border:2px solid #1d4ed8;background:transparent;color:inherit;cursor:pointer}\
-.go{background:#1d4ed8;color:#fff;text-decoration:none;display:inline-block}\
-button:focus-visible,a:focus-visible{outline:3px solid #f59e0b;outline-offset:2px}\
-.note{border-left:4px solid #b45309;padding-left:.75rem}";
+:root{color-scheme:light dark;--ink:#16191d;--soft:#4b5563;--paper:#eef1f5;--card:#fff;--line:#cbd2db;\
+--act:#1d4ed8;--on-act:#fff;--note:#fff6e0;--edge:#b45309}\
+@media(prefers-color-scheme:dark){:root{--ink:#eef0f3;--soft:#aeb7c3;--paper:#111418;--card:#1c2026;--line:#3d454f;\
+--act:#8ab4ff;--on-act:#0b1220;--note:#2b2416;--edge:#f0b35a}}\
+*{box-sizing:border-box}\
+body{margin:0;font:1rem/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}\
+main{max-width:34rem;margin:8vh auto;padding:2rem;background:var(--card);border:1px solid var(--line);\
+border-radius:1rem}\
+h1{margin:0 0 1rem;font-size:1.5rem;line-height:1.25;overflow-wrap:anywhere;text-wrap:balance}\
+p{margin:1rem 0;overflow-wrap:anywhere}\
+dl{margin:1.5rem 0}\
+dl div{padding:.75rem 0;border-top:1px solid var(--line)}\
+dl div:last-child{border-bottom:1px solid var(--line)}\
+dt{font-size:.875rem;color:var(--soft)}\
+dd{margin:0;font-weight:600;overflow-wrap:anywhere}\
+dd small{font-size:inherit;font-weight:400}\
+.note{padding:.75rem 1rem;background:var(--note);border-left:4px solid var(--edge);border-radius:.25rem}\
+form,.on{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.5rem 0 0}\
+button,.go{display:inline-flex;align-items:center;justify-content:center;min-height:3rem;padding:.5rem 1.5rem;\
+font:inherit;font-weight:600;text-align:center;text-decoration:none;overflow-wrap:anywhere;color:var(--act);\
+background:transparent;border:2px solid var(--act);border-radius:.625rem;cursor:pointer}\
+.go{color:var(--on-act);background:var(--act)}\
+:focus-visible{outline:3px solid var(--edge);outline-offset:3px}\
+@media(max-width:36rem){body{background:var(--card)}main{margin:0;padding:1.5rem 1.25rem;border:0;border-radius:0}\
+button,.go{flex:1 0 100%}}";
 
 /// What browsers hold the page to: nothing is loaded, nothing runs, nobody frames it, and forms come here.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
@@ -112,16 +127,27 @@ impl Page<'_> {
                 let body = html! {
                     h1 { (title) }
                     dl {
-                        dt { @if client.by_itself { "It calls itself" } @else { "Application" } }
-                        dd { (client.name) }
-                        dt { "It will use" }
-                        dd { (resource) }
-                        @if !scopes.is_empty() {
-                            dt { "It may" }
-                            dd { (scopes.join(", ")) }
+                        div {
+                            dt { @if client.by_itself { "It calls itself" } @else { "Application" } }
+                            dd { (client.name) }
                         }
-                        dt { @if *local { "Afterwards you go back to a program on this computer" } @else { "Afterwards you go back to" } }
-                        dd { (back) }
+                        div {
+                            dt { "It will use" }
+                            dd { (resource) }
+                        }
+                        @if !scopes.is_empty() {
+                            div {
+                                dt { "It may" }
+                                dd { (scopes.join(", ")) }
+                            }
+                        }
+                        div {
+                            dt { "Afterwards you go back to" }
+                            dd {
+                                (back)
+                                @if *local { small { ", a program on this computer" } }
+                            }
+                        }
                     }
                     @if client.by_itself {
                         p.note { "Nobody has checked this name. Go on only if you have just begun to sign in there yourself." }
@@ -164,7 +190,7 @@ impl Page<'_> {
                 let title = format!("On your way to {whither}");
                 let body = html! {
                     h1 { (title) }
-                    p { a.go href=(url) { "Continue" } }
+                    p.on { a.go href=(url) { "Continue" } }
                 };
                 (title, Some(*url), body)
             }
@@ -176,10 +202,14 @@ impl Page<'_> {
                 };
                 (title, None, body)
             }
-            Self::Problem { what, remedy, .. } => {
+            Self::Problem { what, detail, remedy, .. } => {
                 let body = html! {
                     h1 { (what) }
                     p { (remedy) }
+                    @if let Some(detail) = detail {
+                        p { "If it happens again, tell whoever makes the application:" }
+                        p.note { (detail) "." }
+                    }
                 };
                 ((*what).to_owned(), None, body)
             }

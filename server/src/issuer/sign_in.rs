@@ -55,6 +55,8 @@ pub(super) enum Next {
     Connected { upstream: String },
     /// It says what went wrong, and what can be done.
     Stop { problem: Problem, remedy: &'static str },
+    /// The same of what no person can help: the client made a mistake.
+    Mistaken { problem: Problem, remedy: &'static str },
 }
 
 const AGAIN: &str = "Go back to where you came from and begin to sign in again.";
@@ -65,7 +67,7 @@ impl SignIn {
     pub(super) async fn authorize(&self, query: &[u8], browser: &Browser) -> Result<Next, Fault> {
         let asked = match Asked::read(query, &self.clients, &self.offer).await {
             Ok(asked) => asked,
-            Err(Unfit::Here(problem)) => return Ok(Next::Stop { problem, remedy: AGAIN }),
+            Err(Unfit::Here(problem)) => return Ok(Next::Mistaken { problem, remedy: AGAIN }),
             Err(Unfit::Back { location }) => {
                 return Ok(Next::Go { url: location, whither: "the application".into() });
             }

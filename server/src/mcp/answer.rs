@@ -98,6 +98,7 @@ impl Talk<'_> {
             // Backends were told when their sessions were opened.
             (Some("notifications/initialized"), _) => Ok(()),
             (Some("notifications/cancelled"), Some(request)) => {
+                session.cancels.cancel(request.get());
                 let Some((fresh, place)) = session.flights.of_client(request.get()) else { return Ok(()) };
                 let mut edits = Edits::of(body);
                 edits.replace(request.get(), fresh.to_string());

@@ -2,6 +2,7 @@
 
 use super::connect::Missing;
 use super::wire::{Edits, Heard};
+use crate::upstream::Unavailable;
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use countersign::{BoxError, Error, Kind, respond::Answer};
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
+use std::time::Duration;
 use tower::timeout::error::Elapsed;
 
 /// A backend's failure, whatever it was.
@@ -127,6 +129,13 @@ impl Refusal {
         let error = match error.downcast::<Error>() {
             Ok(ours) if ours.kind() == Kind::ExpiredToken => return Err(*ours),
             Ok(ours) => ours,
+            Err(other) if other.is::<Unavailable>() => {
+                let again = other.downcast_ref().map_or(Duration::ZERO, |it: &Unavailable| it.again);
+                let seconds = again.as_secs().max(1);
+                let refusal =
+                    Self::new(StatusCode::OK, TRY_AGAIN, format!("backend `{name}` {other}; try again"));
+                return Ok(refusal.with_data(json!({"backend": name, "retry_after_seconds": seconds})));
+            }
             Err(other) => {
                 let what = if other.is::<Elapsed>() { "did not answer in time" } else { "cannot be reached" };
                 tracing::warn!(backend = name, error = chain(&*other), "no answer");

@@ -1,6 +1,7 @@
 //! One request to one backend, and its answer back.
 
 use super::{
+    cancel::{Cancelled, Left},
     catalog::Kind,
     era::SUPPORTED,
     error::{Refusal, Refused, answer, json},
@@ -90,13 +91,19 @@ impl Talk<'_> {
             (Way::Stateless, speech) => {
                 let flights = Arc::default();
                 let request = self.stateless(peer, &flights, asked, "");
-                let said = peer.post(self.caller, request).await?;
-                let words = Words::of(self, peer, flights, false);
+                let words = Words::of(self, peer, flights, false).calling(&self.renamed(asked));
                 match speech {
-                    Speech::Modern { .. } => self.answered(peer, said, words.calling(&self.renamed(asked))),
+                    Speech::Modern { .. } => {
+                        self.answered(peer, peer.post(self.caller, request).await?, words)
+                    }
                     Speech::Legacy(session) => {
-                        let words = words.calling(&self.renamed(asked));
-                        self.in_rounds(peer, said, session, asked, words)
+                        let mut cancelled = Cancelled::of(session, asked.id.get());
+                        let said = tokio::select! {
+                            said = peer.post(self.caller, request) => said?,
+                            // Nobody waits for an answer.
+                            () = cancelled.told() => return Ok(streaming(Body::empty())),
+                        };
+                        self.in_rounds(peer, said, session, asked, words, cancelled)
                     }
                 }
             }
@@ -111,15 +118,22 @@ impl Talk<'_> {
             (Way::Line(session), speech) => {
                 self.note(session, asked);
                 let (edits, fresh) = self.said_to(peer, &session.flights, asked, true);
+                let left = speech.is_modern().then(|| Left::on(self, peer, session, fresh));
                 let said = session.post(peer, self.caller, asked.tool.clone(), edits.done()).await;
-                let said = said.inspect_err(|_| {
-                    session.flights.land(&fresh.to_string());
-                })?;
-                match (said, speech) {
-                    (Said::Events(body), Speech::Modern { .. }) => {
-                        Ok(self.until_asked(peer, session, fresh, body, asked))
+                let said = match said {
+                    Ok(said) => said,
+                    Err(refused) => {
+                        left.into_iter().for_each(Left::answered);
+                        session.flights.land(&fresh.to_string());
+                        return Err(refused);
                     }
-                    (said, _) => {
+                };
+                match (said, left) {
+                    (Said::Events(body), Some(left)) => {
+                        Ok(self.until_asked(peer, session, left, fresh, body, asked))
+                    }
+                    (said, left) => {
+                        left.into_iter().for_each(Left::answered);
                         let words = Words::of(self, peer, session.flights.clone(), true);
                         self.answered(peer, said, words.calling(&self.renamed(asked)))
                     }

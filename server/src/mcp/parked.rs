@@ -2,6 +2,7 @@
 //! and goes on when the client makes it again with the answer.
 
 use super::{
+    cancel::Left,
     error::{Refusal, Refused},
     flights::Flight,
     forward::{Asked, streaming},
@@ -45,6 +46,7 @@ struct Call {
 /// A call that is on its way.
 #[derive(Debug)]
 pub(super) struct Going {
+    left: Left,
     session: Arc<Session>,
     place: usize,
     fresh: u64,
@@ -106,11 +108,13 @@ impl Talk<'_> {
         &self,
         peer: &Peer,
         session: &Arc<Session>,
+        left: Left,
         fresh: u64,
         body: Body,
         asked: &Asked<'_>,
     ) -> Response<Body> {
         let going = Going {
+            left,
             session: session.clone(),
             place: peer.place,
             fresh,
@@ -169,12 +173,16 @@ fn going_on(lasting: Lasting, mut going: Going, words: Words, id: &RawValue) -> 
                 return;
             }
             let is_answer = heard.is_some_and(|heard| heard.is_answer());
+            if is_answer {
+                going.left.answered();
+                if let Some(event) = words.event(event) {
+                    mouth.say(event).await;
+                }
+                return;
+            }
             if let Some(event) = words.event(event)
                 && mouth.say(event).await.is_none()
             {
-                return;
-            }
-            if is_answer {
                 return;
             }
         }

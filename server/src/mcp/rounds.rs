@@ -2,6 +2,7 @@
 //! client, and the call is made again with the answers.
 
 use super::{
+    cancel::Cancelled,
     error::{Refusal, Refused},
     forward::{Asked, streaming},
     message::Message,
@@ -76,6 +77,7 @@ impl Talk<'_> {
         session: &Arc<Session>,
         asked: &Asked<'_>,
         words: Words,
+        mut cancelled: Cancelled,
     ) -> Result<Response<Body>, Refused> {
         if let Said::Message(text) = &said
             && required(text).is_none()
@@ -93,7 +95,10 @@ impl Talk<'_> {
             words,
         };
         Ok(streaming(Mouth::speaking(async move |mouth| {
-            rounds.go(said, &mouth).await;
+            tokio::select! {
+                _ = rounds.go(said, &mouth) => {}
+                () = cancelled.told() => {}
+            }
         })))
     }
 }

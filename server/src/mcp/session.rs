@@ -5,6 +5,7 @@
 //! missing.
 
 use super::{
+    cancel::Cancels,
     error::Refusal,
     flights::Flights,
     kept::{Kept, Limits, Named},
@@ -42,6 +43,7 @@ pub(super) struct Session {
     pub(super) lines: Lines,
     pub(super) flights: Arc<Flights>,
     pub(super) questions: Questions,
+    pub(super) cancels: Cancels,
 }
 
 /// How a client introduced itself, and the version that was agreed on.
@@ -121,7 +123,13 @@ impl Told {
 
 impl Session {
     pub(super) fn new(greeting: Greeting, peers: usize) -> Self {
-        Self { greeting, lines: Lines::to(peers), flights: Arc::default(), questions: Questions::default() }
+        Self {
+            greeting,
+            lines: Lines::to(peers),
+            flights: Arc::default(),
+            questions: Questions::default(),
+            cancels: Cancels::default(),
+        }
     }
 }
 

@@ -41,15 +41,17 @@ pub(super) fn ways(aws: Aws, tokens: impl FnOnce() -> io::Result<Tokens>) -> io:
     let signing = Signing { correct, sign, wire: wire()? };
     Ok(match aws.credentials {
         Credentials::WebIdentity { as_caller, needs } => {
-            Ways { call: as_the_caller(*as_caller, needs, tokens, signing)?, probe: None }
+            Ways { call: as_the_caller(*as_caller, needs, tokens, signing)?, probe: None, bridge: None }
         }
         Credentials::Brokered { as_caller, needs, identity } => Ways {
             call: as_the_caller(*as_caller, needs, tokens, signing.clone())?,
             probe: Some(as_this_server(identity, signing)),
+            bridge: None,
         },
         Credentials::Service(identity) => Ways {
             call: as_this_server(identity.clone(), signing.clone()),
             probe: Some(as_this_server(identity, signing)),
+            bridge: None,
         },
     })
 }
@@ -105,5 +107,7 @@ where
     S: Service<R, Response = Response<Examined<Incoming>>, Error = BoxError> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    BoxCloneSyncService::new(stack.map_response(|answer| answer.map(Either::Right)))
+    BoxCloneSyncService::new(
+        stack.map_response(|answer| answer.map(|body| Either::Right(Either::Left(body)))),
+    )
 }

@@ -1,4 +1,8 @@
-use axum::http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
+use super::stdio::Bridge;
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, Method, Request, Response, Uri},
+};
 use bytes::Bytes;
 use countersign::{
     BoxError,
@@ -10,8 +14,8 @@ use hyper::body::Incoming;
 use std::{fmt, sync::Arc};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
-/// What a backend answers. Some answers were looked into before they are handed on.
-pub(crate) type Reply = Response<Either<Incoming, Examined<Incoming>>>;
+/// What a backend answers. Some answers were looked into before they are handed on, and some were never on a wire.
+pub(crate) type Reply = Response<Either<Incoming, Either<Examined<Incoming>, Body>>>;
 
 /// A typed outbound stack, boxed here and nowhere else: what it takes is a request that was attached for a caller.
 pub(super) type Call = BoxCloneSyncService<Request<Carry<Attached, Full<Bytes>>>, Reply, BoxError>;
@@ -23,6 +27,8 @@ pub(super) type Probe = BoxCloneSyncService<Request<Carry<NoCaller, Full<Bytes>>
 pub(super) struct Ways {
     pub(super) call: Call,
     pub(super) probe: Option<Probe>,
+    /// What runs as long as the backend is spoken to.
+    pub(super) bridge: Option<Bridge>,
 }
 
 /// One MCP server, and the stack that leads there.
@@ -33,12 +39,14 @@ pub(crate) struct Backend {
     forward: Arc<ForwardHeaders>,
     call: Call,
     probe: Option<Probe>,
+    bridge: Option<Bridge>,
 }
 
 impl Backend {
     pub(super) fn new(name: Arc<str>, url: Uri, forward: Vec<HeaderName>, ways: Ways) -> Self {
         let forward = forward.into_iter().fold(ForwardHeaders::default(), ForwardHeaders::and);
-        Self { name, url, forward: Arc::new(forward), call: ways.call, probe: ways.probe }
+        let Ways { call, probe, bridge } = ways;
+        Self { name, url, forward: Arc::new(forward), call, probe, bridge }
     }
 
     /// What the operator calls it.
@@ -67,6 +75,13 @@ impl Backend {
         let mut request = NoCaller::attach(self.request(Method::POST, HeaderMap::new(), body), &self.forward);
         request.headers_mut().extend(headers);
         Some(probe.oneshot(request).await)
+    }
+
+    /// Ends whatever was started to speak to it. It is not spoken to any more.
+    pub(crate) async fn close(&self) {
+        if let Some(bridge) = &self.bridge {
+            bridge.close().await;
+        }
     }
 
     fn request(&self, method: Method, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {

@@ -5,10 +5,12 @@ mod backend;
 mod client;
 mod health;
 mod stack;
+mod stdio;
 
 pub(crate) use self::{
     backend::{Backend, Reply},
     client::trusting_this_machine,
     health::watch,
     stack::{Tokens, backend},
+    stdio::Unavailable,
 };

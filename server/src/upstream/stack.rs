@@ -4,17 +4,18 @@ use super::{
     aws,
     backend::{Backend, Call, Reply, Ways},
     client::{BackendClient, client},
+    stdio::Bridge,
 };
 use crate::{
     config::{
         exchange::TokenExchange,
         headers::SecretUri,
-        resolved::{self, Auth},
+        resolved::{self, Address, Auth, Reached},
     },
     federation::Renewal,
     store::Connections,
 };
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, Uri};
 use bytes::Bytes;
 use countersign::{
     BoxError, CheckService, ServiceBuilderExt,
@@ -24,10 +25,12 @@ use countersign::{
     tokens::{Need, StoredTokens},
     transmit::Transmit,
 };
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use std::{io, sync::Arc, time::Duration};
-use tower::{Service, ServiceBuilder, ServiceExt, timeout::TimeoutLayer, util::BoxCloneSyncService};
+use tower::{
+    Service, ServiceBuilder, ServiceExt, service_fn, timeout::TimeoutLayer, util::BoxCloneSyncService,
+};
 
 /// How long an answer may take to begin. What it streams after that takes as long as it likes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
@@ -44,14 +47,25 @@ pub(super) type Probed = Request<Carry<NoCaller, Full<Bytes>>>;
 ///
 /// When nothing is known to trust in TLS.
 pub(crate) fn backend(config: resolved::Backend, tokens: Option<&Tokens>) -> io::Result<Backend> {
-    let resolved::Backend { name, url, auth, forward } = config;
+    let resolved::Backend { name, reached } = config;
+    let Address { url, auth, forward } = match reached {
+        Reached::At(address) => address,
+        Reached::By(program) => {
+            let ways = by_program(Bridge::new(name.clone(), program));
+            return Ok(Backend::new(name, Uri::default(), Vec::new(), ways));
+        }
+    };
     let kept = || tokens.cloned().ok_or_else(nothing_kept);
     let ways = match auth {
         Auth::None => with_headers(AttachHeadersLayer::none())?,
         Auth::Headers(headers) => with_headers(AttachHeadersLayer::new(headers))?,
         Auth::Query(uri) => {
             let wire = wire()?;
-            Ways { call: with_query(uri.clone(), wire.clone()), probe: Some(with_query(uri, wire)) }
+            Ways {
+                call: with_query(uri.clone(), wire.clone()),
+                probe: Some(with_query(uri, wire)),
+                bridge: None,
+            }
         }
         Auth::UpstreamToken(provider) => for_callers(with_upstream_token(provider, kept()?)?),
         Auth::Exchange(exchange) => for_callers(match *exchange {
@@ -77,7 +91,7 @@ where
 fn with_headers(attach: AttachHeadersLayer) -> io::Result<Ways> {
     let stack = ServiceBuilder::new().layer(TimeoutLayer::new(PATIENCE)).layer(attach).service(wire()?);
     let call = boxed(stack.clone().check::<Called>());
-    Ok(Ways { call, probe: Some(boxed(stack.check::<Probed>())) })
+    Ok(Ways { call, probe: Some(boxed(stack.check::<Probed>())), bridge: None })
 }
 
 fn with_query<P: Outbound + Send + 'static>(
@@ -131,7 +145,28 @@ fn with_looked_up_exchange<J: Subject<WithTokens<Attached>>>(
 
 /// A backend that is asked in a caller's name or not at all.
 fn for_callers(call: Call) -> Ways {
-    Ways { call, probe: None }
+    Ways { call, probe: None, bridge: None }
+}
+
+/// A program has one identity, so nothing of who calls goes there.
+fn by_program(bridge: Bridge) -> Ways {
+    Ways { call: over(bridge.clone()), probe: Some(over(bridge.clone())), bridge: Some(bridge) }
+}
+
+fn over<P: Send + 'static>(
+    bridge: Bridge,
+) -> BoxCloneSyncService<Request<Carry<P, Full<Bytes>>>, Reply, BoxError> {
+    let answer = service_fn(move |request: Request<Carry<P, Full<Bytes>>>| {
+        let bridge = bridge.clone();
+        async move {
+            let (parts, carried) = request.into_parts();
+            let (_, body) = carried.into_parts();
+            let body = body.collect().await?.to_bytes();
+            let answer = bridge.call(parts.method, &parts.headers, &body).await?;
+            Ok::<_, BoxError>(answer.map(|body| Either::Right(Either::Right(body))))
+        }
+    });
+    BoxCloneSyncService::new(ServiceBuilder::new().layer(TimeoutLayer::new(PATIENCE)).service(answer))
 }
 
 pub(super) fn wire() -> io::Result<Transmit<BackendClient>> {
