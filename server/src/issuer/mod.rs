@@ -19,6 +19,7 @@
 //! | [`pkce`] | that whoever ends a sign-in is whoever began it |
 //! | [`code`] | what a client gets for its person, once |
 //! | [`family`] | how it stays signed in, and how a stolen token ends that |
+//! | [`revocation`] | how everything of somebody's ends at once |
 //! | [`services`] | tokens that services get without a browser |
 //! | [`introspect`], [`own`] | what is told about a token that comes back |
 //! | [`web_identity`] | tokens that AWS STS is shown |
@@ -50,6 +51,7 @@ mod pages;
 mod person;
 mod pkce;
 mod reach;
+mod revocation;
 mod secret;
 mod server;
 mod services;
@@ -61,6 +63,11 @@ mod ticket;
 mod token;
 mod web_identity;
 
-pub(crate) use self::{server::AuthorizationServer, ticket::Tickets};
+pub(crate) use self::{
+    error::Fault,
+    revocation::{Ended, Revocations, Whose},
+    server::AuthorizationServer,
+    ticket::Tickets,
+};
 
 use crate::config::redirect;

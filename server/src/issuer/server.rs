@@ -15,6 +15,7 @@ use super::{
     keys::{Algorithm, Keys, Purpose, Schedule},
     metadata::TOKEN,
     reach::Reach,
+    revocation::{Kept, Revocations, Whose},
     secret::Mark,
     services::{Services, Trusted, TrustedIssuer},
     sign_in::SignIn,
@@ -32,6 +33,7 @@ use countersign::{
     clock::Clock,
     identity::{self, LocalKeys, Verifier},
 };
+use futures_util::future::join;
 use secrecy::ExposeSecret;
 use std::{sync::Arc, time::Duration};
 
@@ -46,6 +48,7 @@ pub(crate) struct AuthorizationServer {
     /// The public halves, where the gateway in this process looks for them.
     published: LocalKeys,
     web_identities: WebIdentities,
+    revocations: Revocations,
     open: bool,
 }
 
@@ -122,11 +125,24 @@ impl AuthorizationServer {
         let families = Families::new(store.clone(), lifetimes.refresh);
         let access = AccessTokens::new(issuer, keys.clone(), lifetimes.access, clock.clone());
         let published = access.verifying();
-        let services =
-            Services::new(sign_in.offer.clone(), published.clone(), families.clone(), store.clone(), clock)?;
+        let services = Services::new(
+            sign_in.offer.clone(),
+            published.clone(),
+            families.clone(),
+            store.clone(),
+            clock.clone(),
+        )?;
         let trusted =
             trusted.into_iter().map(|trusted| believed(trusted, issuer)).collect::<Result<Vec<_>, _>>()?;
         let services = services.trusting(Trusted::new(trusted));
+        let kept = Kept {
+            clients: clients.clone(),
+            codes: codes.clone(),
+            families: families.clone(),
+            consents: sign_in.consents.clone(),
+            connections: sign_in.connections.clone(),
+        };
+        let revocations = Revocations::new(store.clone(), issuer, kept, clock);
         let token = TokenEndpoint { clients, codes, families, access, services };
         let (issuer, resource) = (issuer.to_owned(), resource.to_owned());
         Ok(Self {
@@ -137,6 +153,7 @@ impl AuthorizationServer {
             keys,
             published,
             web_identities,
+            revocations,
             open: registration.open,
         })
     }
@@ -174,8 +191,18 @@ impl AuthorizationServer {
             .merge(self.web_identities.documents())
     }
 
-    /// Looks after the keys, for as long as it is polled.
-    pub(crate) async fn tend(&self) {
+    /// What ends sign-ins before their time.
+    pub(crate) fn revocations(&self) -> Revocations {
+        self.revocations.clone()
+    }
+
+    /// Looks after the keys, and heeds what other replicas end, for as long as it is polled. `forget` is told whose
+    /// credentials, and by which issuer, are not to be used any more.
+    pub(crate) async fn tend(&self, forget: impl Fn(&str, &Whose)) {
+        join(self.tend_keys(), self.revocations.heed(forget)).await;
+    }
+
+    async fn tend_keys(&self) {
         loop {
             tokio::time::sleep(TENDING).await;
             for tended in [self.keys.tend().await, self.web_identities.tend().await] {

@@ -2,13 +2,16 @@
 //! keeps cookies and follows redirects, and with identity providers that are real servers.
 
 mod attacks;
+mod aws;
 mod browser;
 mod journeys;
+mod revoked;
 mod steps;
 
 use super::gateway::Gateway;
 use crate::{
     config,
+    issuer::Revocations,
     store::{Memory, Seal, SealingKey, Store},
 };
 use browser::{Browser, Page};
@@ -45,7 +48,11 @@ struct House {
     github: Idp,
     issuer: String,
     tap: Tap,
-    serving: JoinHandle<()>,
+    /// What the gateway was told, and where it keeps things.
+    text: String,
+    store: Store,
+    revocations: Revocations,
+    serving: Vec<JoinHandle<()>>,
     _backend: Server,
     _folder: TempDir,
 }
@@ -63,6 +70,11 @@ impl House {
 
     /// `github` is as it is said here.
     async fn with(github_is: &str) -> Self {
+        Self::before(github_is, "").await
+    }
+
+    /// The same, with these backends besides.
+    async fn before(github_is: &str, backends: &str) -> Self {
         let (corp, github) = (Idp::start(Clock::default()).await, Idp::start(Clock::default()).await);
         introduce_at(&corp);
         introduce_at(&github);
@@ -81,6 +93,7 @@ listen: 127.0.0.1:0
 store: {{memory: true}}
 backends:
   notes: {{url: '{}/mcp', auth: {{upstream_token: {{provider: github}}}}}}
+{backends}
 authorization_server:
   scopes: [mcp]
   upstreams:
@@ -101,11 +114,22 @@ authorization_server:
         let (config, _) = config::parse("gateway.yaml", &text).unwrap();
         let memory = Memory::new(Arc::new(SystemClock), 10_000);
         let store = Store::in_memory(memory, Seal::new(SealingKey::random().unwrap(), Vec::new()));
-        let gateway = Gateway::over(config, Some(store)).await.unwrap();
+        let gateway = Gateway::over(config, Some(store.clone())).await.unwrap();
         let issuer = gateway.endpoint().trim_end_matches("/mcp").to_owned();
-        #[allow(clippy::disallowed_methods, reason = "this task ends with what owns it")]
-        let serving = tokio::spawn(async move { gateway.serve(pending()).await.unwrap() });
-        Self { corp, github, issuer, tap, serving, _backend: backend, _folder: folder }
+        let revocations = gateway.revocations().unwrap();
+        let serving = vec![serve(gateway)];
+        let (_backend, _folder) = (backend, folder);
+        Self { corp, github, issuer, tap, text, store, revocations, serving, _backend, _folder }
+    }
+
+    /// Another server with the same address and store; where it really listens.
+    async fn replica(&mut self) -> String {
+        let text = format!("public_url: '{}'{}", self.issuer, self.text);
+        let (config, _) = config::parse("gateway.yaml", &text).unwrap();
+        let gateway = Gateway::over(config, Some(self.store.clone())).await.unwrap();
+        let listens = gateway.listens().to_string();
+        self.serving.push(serve(gateway));
+        format!("http://{listens}")
     }
 
     fn at(&self, path: &str) -> String {
@@ -166,8 +190,16 @@ authorization_server:
 
     /// What the backend's tool says to whoever has `token`; without pages.
     async fn call(&self, token: &str) -> Value {
+        self.call_at(&self.issuer, token).await
+    }
+
+    async fn call_at(&self, server: &str, token: &str) -> Value {
+        self.call_tool(server, token, "test_simple_text").await
+    }
+
+    async fn call_tool(&self, server: &str, token: &str, tool: &str) -> Value {
         let params = json!({
-            "name": "test_simple_text",
+            "name": tool,
             "arguments": {},
             "_meta": {
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -176,13 +208,13 @@ authorization_server:
             },
         });
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
-        let request = Request::post(self.at("/mcp"))
+        let request = Request::post(format!("{server}/mcp"))
             .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
             .header("mcp-protocol-version", "2026-07-28")
             .header("mcp-method", "tools/call")
-            .header("mcp-name", "test_simple_text")
+            .header("mcp-name", tool)
             .body(Full::from(body))
             .unwrap();
         let answer = Plain::default().send(request).await.unwrap();
@@ -197,8 +229,13 @@ authorization_server:
 
 impl Drop for House {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.serving.iter().for_each(JoinHandle::abort);
     }
+}
+
+fn serve(gateway: Gateway) -> JoinHandle<()> {
+    #[allow(clippy::disallowed_methods, reason = "this task ends with what owns it")]
+    tokio::spawn(async move { gateway.serve(pending()).await.unwrap() })
 }
 
 /// Lets a provider know the gateway, wherever that listens.
