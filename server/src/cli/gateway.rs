@@ -66,6 +66,12 @@ impl Gateway {
             }
             None => None,
         };
+        if let Some((server, _)) = &signs_in {
+            for minted in backends.iter().filter_map(|backend| backend.reached.minted()) {
+                let web_identities = server.web_identities();
+                minted.by.is_done_by(move |order| web_identities.mint(order));
+            }
+        }
         let own = signs_in.as_ref().map(|(server, _)| (issuer.clone(), server.trusted()));
         let others =
             issuers.into_iter().map(|issuer| (issuer.name().to_owned(), issuer.expecting(&resource)));

@@ -22,6 +22,7 @@
 //! | [`revocation`] | how everything of somebody's ends at once |
 //! | [`services`] | tokens that services get without a browser |
 //! | [`introspect`], [`own`] | what is told about a token that comes back |
+//! | [`web_identity`] | tokens that AWS STS is shown |
 //! | [`endpoints`], [`metadata`] | all of that over HTTP, and what is said of it |
 //! | [`server`] | all of it, put together |
 //! | [`error`] | how all of that says no |
@@ -55,11 +56,11 @@ mod secret;
 mod server;
 mod services;
 mod sign_in;
-mod subject;
 #[cfg(test)]
 mod testing;
 mod ticket;
 mod token;
+mod web_identity;
 
 pub(crate) use self::{
     error::Fault,
