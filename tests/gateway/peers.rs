@@ -4,6 +4,7 @@
 mod exchange;
 mod inspector;
 mod remote;
+mod sign_in;
 
 use crate::gateway::{Gateway, LEGACY, MODERN};
 use countersign_fixtures::{

@@ -2,5 +2,6 @@
 
 mod gate;
 mod router;
+mod whole;
 
 pub(crate) use self::router::router;
