@@ -3,6 +3,7 @@
 
 mod exchange;
 mod inspector;
+mod lively;
 mod remote;
 mod sign_in;
 
@@ -14,6 +15,7 @@ use countersign_fixtures::{
 use countersign_tests::{mcp::Python, peers, process::Counterpart};
 use http::Uri;
 use serde_json::{Value, json};
+use std::path::Path;
 use tokio::process::Command;
 
 #[tokio::test]
@@ -75,10 +77,24 @@ fn python(gateway: &Gateway, mode: &str) -> Python {
 /// knows none; one of the Python SDK, which knows both.
 struct Strangers {
     backends: [(&'static str, String); 3],
-    _processes: [Counterpart; 3],
+    processes: [Counterpart; 3],
 }
 
 impl Strangers {
+    /// Those of them that speak on standard input and output too, as programs.
+    fn as_programs() -> [(&'static str, String); 2] {
+        let everything =
+            peers::npm().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/mcp_server.py");
+        let command = |program: &Path, script: &Path| {
+            format!("command: '{}', args: ['{}', stdio]", program.display(), script.display())
+        };
+        [
+            ("npm-stdio", command(&peers::node(), &everything)),
+            ("python-stdio", command(&peers::python("mcp"), Path::new(script))),
+        ]
+    }
+
     async fn start() -> Self {
         let everything =
             peers::npm().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
@@ -100,7 +116,7 @@ impl Strangers {
             ("typescript", typescript.wait_for("listening: ").await),
             ("python", python.wait_for("listening: ").await),
         ];
-        Self { backends, _processes: [npm, typescript, python] }
+        Self { backends, processes: [npm, typescript, python] }
     }
 }
 

@@ -1,7 +1,7 @@
 """Uses an MCP server with the first major version of the official Python client, one line of JSON per answer.
 
-Arguments and lines are those of mcp_client.py beside it, except that there is one mode only, "legacy", and that a call
-tells the progress it heard of, as [[progress, total], …]. Without a result, HTTP statuses are all that is told.
+Arguments and lines are those of mcp_client.py beside it, except that there is one mode only, "legacy". Without a result,
+HTTP statuses are all that is told.
 """
 
 import asyncio
@@ -9,9 +9,10 @@ import json
 import os
 import sys
 
+import anyio
 import httpx
 import mcp_sign_in
-from mcp import ClientSession, McpError
+from mcp import ClientSession, McpError, types
 from mcp.client.streamable_http import streamable_http_client
 
 
@@ -31,7 +32,8 @@ async def main(url, mode, steps):
     async with httpx.AsyncClient(auth=auth, headers=headers, event_hooks=hooks, timeout=30, trust_env=False) as http:
         try:
             async with streamable_http_client(url, http_client=http) as (reads, writes, _):
-                async with ClientSession(reads, writes) as session:
+                answers = {"elicitation_callback": fill_in, "sampling_callback": imagine}
+                async with ClientSession(reads, writes, message_handler=NEWS.hear, **answers) as session:
                     hello = await session.initialize()
                     told_version = {"version": hello.protocolVersion, "server": hello.serverInfo.name}
                     say("connected:", told_version, statuses)
@@ -61,6 +63,13 @@ async def asked(session, step):
             return plain(await session.list_resources())
         case "call":
             return await called(session, step["name"], step.get("arguments", {}))
+        case "cancel":
+            return await cancelled(session, step["name"], step.get("arguments", {}))
+        case "watch":
+            return await watched(session, step["uri"], step["name"])
+        case "complete":
+            reference = types.PromptReference(type="ref/prompt", name=step["name"])
+            return plain(await session.complete(reference, {"name": step["argument"], "value": step["value"]}))
         case "read":
             return plain(await session.read_resource(step["uri"]))
         case "prompt":
@@ -77,6 +86,58 @@ async def called(session, name, arguments):
 
     result = await session.call_tool(name, arguments, progress_callback=hear)
     return {**plain(result), "progress": heard}
+
+
+class News:
+    """What the server tells without being asked."""
+
+    def __init__(self):
+        self.heard = asyncio.Event()
+        self.last = None
+
+    async def hear(self, message):
+        told = getattr(message, "root", None)
+        if isinstance(told, (types.ResourceUpdatedNotification, types.ToolListChangedNotification)):
+            self.last = told
+            self.heard.set()
+
+
+NEWS = News()
+
+
+async def cancelled(session, name, arguments):
+    """This client cannot cancel by itself, so its user tells the server, by the id that it gives its next request."""
+    begun = asyncio.Event()
+    request = session._request_id  # pylint: disable=protected-access
+
+    async def hear(_progress, _total, _message):
+        begun.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: session.call_tool(name, arguments, progress_callback=hear))
+        await begun.wait()
+        params = types.CancelledNotificationParams(requestId=request, reason="no patience")
+        notification = types.CancelledNotification(method="notifications/cancelled", params=params)
+        await session.send_notification(types.ClientNotification(notification))
+        group.cancel_scope.cancel()
+    return {"cancelled": True}
+
+
+async def watched(session, uri, name):
+    NEWS.heard.clear()
+    await session.subscribe_resource(uri)
+    await session.call_tool(name, {})
+    await asyncio.wait_for(NEWS.heard.wait(), 20)
+    return {"news": NEWS.last.method}
+
+
+async def fill_in(_context, _params):
+    return types.ElicitResult(action="accept", content={"name": "Ada"})
+
+
+async def imagine(_context, _params):
+    content = types.TextContent(type="text", text="Paris")
+    return types.CreateMessageResult(role="assistant", content=content, model="somebody's")
 
 
 def plain(result):

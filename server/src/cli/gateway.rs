@@ -1,8 +1,8 @@
-use super::Failure;
+use super::{Failure, inbox::Inbox};
 use crate::{
     config::resolved::{self, ENDPOINT, own_address},
     http::router,
-    issuer::AuthorizationServer,
+    issuer::{AuthorizationServer, Whose},
     mcp::{Connect, Relay},
     store::{self, Connections, Store},
     upstream::{self, Tokens},
@@ -25,16 +25,17 @@ pub(super) struct Gateway {
     app: Router,
     backends: Vec<upstream::Backend>,
     signs_in: Option<AuthorizationServer>,
+    /// Where somebody on this machine asks for a sign-in to be ended.
+    inbox: Option<Inbox>,
 }
 
 impl Gateway {
     /// Opens the store, takes the port, which the address that callers use may follow from, and puts everything together.
     pub(super) async fn bind(mut config: resolved::Gateway) -> Result<Self, Failure> {
-        let store = match config.store.take() {
-            Some(settings) => Some(Store::described(settings).await.map_err(|error| cannot_keep(&error))?),
-            None => None,
-        };
-        Self::over(config, store).await
+        let Some(settings) = config.store.take() else { return Self::over(config, None).await };
+        let inbox = Inbox::beside(&settings);
+        let store = Store::described(settings).await.map_err(|error| cannot_keep(&error))?;
+        Ok(Self { inbox, ..Self::over(config, Some(store)).await? })
     }
 
     /// The same over a store that is open.
@@ -65,6 +66,12 @@ impl Gateway {
             }
             None => None,
         };
+        if let Some((server, _)) = &signs_in {
+            for minted in backends.iter().filter_map(|backend| backend.reached.minted()) {
+                let web_identities = server.web_identities();
+                minted.by.is_done_by(move |order| web_identities.mint(order));
+            }
+        }
         let own = signs_in.as_ref().map(|(server, _)| (issuer.clone(), server.trusted()));
         let others =
             issuers.into_iter().map(|issuer| (issuer.name().to_owned(), issuer.expecting(&resource)));
@@ -86,12 +93,23 @@ impl Gateway {
         let relay = Relay::new(backends.clone(), endpoint, connect)
             .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
         let app = router(&public_url, &names, verifier, relay, signs_in.as_ref());
-        Ok(Self { listener, listen, public_url, app, backends, signs_in })
+        Ok(Self { listener, listen, public_url, app, backends, signs_in, inbox: None })
     }
 
     /// Where clients speak MCP.
     pub(super) fn endpoint(&self) -> String {
         format!("{}{ENDPOINT}", own_address(&self.public_url))
+    }
+
+    /// What ends sign-ins; `None` where nobody signs in here.
+    #[cfg(test)]
+    pub(super) fn revocations(&self) -> Option<crate::issuer::Revocations> {
+        self.signs_in.as_ref().map(AuthorizationServer::revocations)
+    }
+
+    #[cfg(test)]
+    pub(super) fn listens(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap_or(self.listen)
     }
 
     /// Serves until `stop`, and then gives what is in progress a moment to finish.
@@ -113,7 +131,7 @@ impl Gateway {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
             () = upstream::watch(&self.backends) => Ok(()),
-            () = tend(self.signs_in.as_ref()) => Ok(()),
+            () = tend(self.signs_in.as_ref(), &self.backends, self.inbox.as_ref()) => Ok(()),
         };
         // Whatever happened, no program outlives this one.
         join_all(self.backends.iter().map(upstream::Backend::close)).await;
@@ -122,10 +140,27 @@ impl Gateway {
 }
 
 /// Looks after what signs people in; for ever where nothing does.
-async fn tend(signs_in: Option<&AuthorizationServer>) {
-    match signs_in {
-        Some(server) => server.tend().await,
-        None => std::future::pending().await,
+async fn tend(signs_in: Option<&AuthorizationServer>, backends: &[upstream::Backend], inbox: Option<&Inbox>) {
+    let Some(server) = signs_in else { return std::future::pending().await };
+    let forget = |issuer: &str, whose: &Whose| {
+        let subject = match whose {
+            Whose::Person(subject) => Some(subject.as_str()),
+            // Which people came through a client is not known here: everybody asks AWS again.
+            Whose::Client(_) | Whose::Everybodys => None,
+        };
+        for backend in backends {
+            backend.forget_credentials(issuer, subject);
+        }
+    };
+    let asked = async {
+        match inbox {
+            Some(inbox) => inbox.answer(&server.revocations()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = server.tend(forget) => {}
+        () = asked => {}
     }
 }
 
@@ -134,7 +169,7 @@ fn cannot_listen(listen: SocketAddr, error: &std::io::Error) -> Failure {
     Failure::usage(format!("cannot listen: {error}"), format!("--listen {listen}"), remedy)
 }
 
-fn cannot_keep(error: &store::Error) -> Failure {
+pub(super) fn cannot_keep(error: &store::Error) -> Failure {
     let remedy = "look at the store that `store` describes";
     Failure::usage(format!("the store cannot be used: {}", chain(error)), "store", remedy)
 }

@@ -6,6 +6,8 @@ mod accounts;
 mod demo;
 mod failure;
 mod gateway;
+mod inbox;
+mod revoke;
 mod serve;
 #[cfg(test)]
 mod sign_in;
@@ -27,6 +29,7 @@ struct Arguments {
 enum Command {
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
+    Revoke(revoke::Revoke),
     Serve(serve::Serve),
     Validate(validate::Validate),
 }
@@ -37,6 +40,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match command {
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run(),
+        Command::Revoke(revoke) => revoke.run().map(|()| ExitCode::SUCCESS),
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
         Command::Validate(validate) => Ok(validate.run()),
     };

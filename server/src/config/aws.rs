@@ -2,6 +2,7 @@
 
 use super::{
     diagnostic::Findings,
+    minting::Minting,
     providers::Known,
     raw::{self, WebIdentity, WhichToken},
     roles::resolve_roles,
@@ -24,6 +25,18 @@ pub(crate) struct Aws {
     /// Signed in place of the address's own host.
     pub(crate) host: Option<Authority>,
     pub(crate) credentials: Credentials,
+    /// Where STS is shown a token that is made here.
+    pub(crate) minted: Option<Minted>,
+}
+
+/// Tokens for STS of our own.
+#[derive(Debug)]
+pub(crate) struct Minted {
+    pub(crate) by: Minting,
+    /// Where that was chosen.
+    pub(super) place: Location,
+    /// Whether STS is AWS's own, which has to reach this server for its keys.
+    pub(super) at_aws: bool,
 }
 
 /// Whose credentials a signature is made with.
@@ -72,10 +85,25 @@ pub(super) fn resolve_aws(
         Some(Spanned { value, referenced, .. }) => (Some(value), referenced),
         None => (None, place),
     };
-    if source.is_none() && known.has_authorization_server() {
-        let remedy = "add `credentials: { web_identity: caller }`, or another choice";
-        findings.error(place, "nothing says whose token STS is shown", remedy);
+    let source = match source {
+        None if known.has_authorization_server() => Some(raw::Credentials::WebIdentity(WebIdentity::Minted)),
+        source => source,
+    };
+    let is_minted = matches!(source, Some(raw::Credentials::WebIdentity(WebIdentity::Minted)));
+    if is_minted && !known.has_authorization_server() {
+        let what = "there is no authorization server that could make tokens for STS (V-01)";
+        findings.error(
+            source_place,
+            what,
+            "describe an `authorization_server`, or write `web_identity: caller`",
+        );
+        return None;
     }
+    let minted = is_minted.then(|| Minted {
+        by: Minting::default(),
+        place: source_place,
+        at_aws: raw.sts.endpoint.is_none(),
+    });
     let by_token = !matches!(source, Some(raw::Credentials::Brokered | raw::Credentials::Service));
     let identity = match raw.service_identity {
         Some(Spanned { referenced, .. }) if by_token => {
@@ -91,7 +119,7 @@ pub(super) fn resolve_aws(
         external_id: raw.external_id,
         source_identity: raw.source_identity,
         tags: raw.tags,
-        by_token,
+        by_token: by_token && !is_minted,
     };
     if let Some(raw::Credentials::Service) = source {
         terms.refuse_all(findings);
@@ -101,7 +129,8 @@ pub(super) fn resolve_aws(
             let what = "callers have no roles here, as this server signs for all of them";
             findings.error(place, what, "remove it, or choose other `credentials`");
         }
-        return Some(Aws { target: target?, host: host?, credentials: Credentials::Service(identity?) });
+        let credentials = Credentials::Service(identity?);
+        return Some(Aws { target: target?, host: host?, credentials, minted });
     }
     let Some(rules) = raw.roles else {
         findings.error(
@@ -118,7 +147,7 @@ pub(super) fn resolve_aws(
         (Some(raw::Credentials::WebIdentity(WebIdentity::Upstream(of))), _) => {
             by_upstream(&of, known, &mut needs, findings)
         }
-        _ => Some(Session::caller()),
+        _ => Some(minted.as_ref().map_or_else(Session::caller, |minted| Session::minted(minted.by.clone()))),
     };
     let roles = resolve_roles(rules, raw.session_name, known, &mut needs, findings);
     let session = resolve_session(begun?, terms, source_place, known, &mut needs, findings);
@@ -127,7 +156,7 @@ pub(super) fn resolve_aws(
         Some(identity) => Credentials::Brokered { as_caller, needs, identity },
         None => Credentials::WebIdentity { as_caller, needs },
     };
-    Some(Aws { target: target?, host: host?, credentials })
+    Some(Aws { target: target?, host: host?, credentials, minted })
 }
 
 /// The inner `None`: the address's own.

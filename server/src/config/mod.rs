@@ -12,6 +12,7 @@ pub(crate) mod headers;
 mod issuers;
 mod key;
 mod load;
+pub(crate) mod minting;
 mod near;
 pub(crate) mod program;
 mod providers;

@@ -2,12 +2,12 @@
 
 use super::{
     authorization_server::{AuthorizationServer, resolve_authorization_server},
-    aws::{Aws, resolve_aws},
+    aws::{Aws, Minted, resolve_aws},
     diagnostic::Findings,
     endpoint::{Endpoint, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
-    issuers::{Issuer, check_strangers, places_of_issuers, resolve_issuers},
+    issuers::{Issuer, check_minting, check_strangers, places_of_issuers, resolve_issuers},
     program::{Program, resolve_program},
     providers::Known,
     raw,
@@ -85,9 +85,26 @@ impl Reached {
             Self::By(_) => false,
         }
     }
+
+    /// Where STS is shown tokens of our own.
+    pub(crate) fn minted(&self) -> Option<&Minted> {
+        match self {
+            Self::At(address) => address.auth.minted(),
+            Self::By(_) => None,
+        }
+    }
 }
 
 impl Auth {
+    fn minted(&self) -> Option<&Minted> {
+        match self {
+            Self::Aws(aws) => aws.minted.as_ref(),
+            Self::UpstreamToken(_) | Self::Exchange(_) | Self::Headers(_) | Self::Query(_) | Self::None => {
+                None
+            }
+        }
+    }
+
     /// Whether a caller has to have connected an account.
     fn needs_accounts(&self) -> bool {
         match self {
@@ -126,6 +143,9 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     let backends = resolve_backends(backends, &known, findings);
     if let (Some(server), Some(backends)) = (authorization_server.iter().flatten().next(), &backends) {
         check_strangers(&named, server, backends, findings);
+    }
+    if let (Some(url), Some(backends)) = (&public_url, &backends) {
+        check_minting(url.as_ref(), backends, findings);
     }
     let store = resolve_store(store, known.has_authorization_server(), findings);
     Some(Gateway {

@@ -1,6 +1,7 @@
 //! The gateway as seen from outside: one MCP endpoint, and the documents that lead clients to it.
 
 mod gate;
+mod revoked;
 mod router;
 mod whole;
 

@@ -1,4 +1,4 @@
-use super::{gate::Gate, whole::read_short};
+use super::{gate::Gate, revoked::turn_away, whole::read_short};
 use crate::{
     config::resolved::{ENDPOINT, own_address},
     issuer::AuthorizationServer,
@@ -37,8 +37,12 @@ pub(crate) fn router(
     });
     let describe = get(async move || Json(described));
     let gate = Gate::at(public_url.clone());
-    let mcp = Router::new()
-        .route(ENDPOINT, post(message).get(session).delete(session))
+    let mcp = Router::new().route(ENDPOINT, post(message).get(session).delete(session));
+    let mcp = match signs_in.map(AuthorizationServer::revocations) {
+        Some(revocations) => mcp.layer(middleware::from_fn_with_state(revocations, turn_away)),
+        None => mcp,
+    };
+    let mcp = mcp
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(
             ServiceBuilder::new()

@@ -19,8 +19,10 @@
 //! | [`pkce`] | that whoever ends a sign-in is whoever began it |
 //! | [`code`] | what a client gets for its person, once |
 //! | [`family`] | how it stays signed in, and how a stolen token ends that |
+//! | [`revocation`] | how everything of somebody's ends at once |
 //! | [`services`] | tokens that services get without a browser |
 //! | [`introspect`], [`own`] | what is told about a token that comes back |
+//! | [`web_identity`] | tokens that AWS STS is shown |
 //! | [`endpoints`], [`metadata`] | all of that over HTTP, and what is said of it |
 //! | [`server`] | all of it, put together |
 //! | [`error`] | how all of that says no |
@@ -49,16 +51,22 @@ mod pages;
 mod person;
 mod pkce;
 mod reach;
+mod revocation;
 mod secret;
 mod server;
 mod services;
 mod sign_in;
-mod subject;
 #[cfg(test)]
 mod testing;
 mod ticket;
 mod token;
+mod web_identity;
 
-pub(crate) use self::{server::AuthorizationServer, ticket::Tickets};
+pub(crate) use self::{
+    error::Fault,
+    revocation::{Ended, Revocations, Whose},
+    server::AuthorizationServer,
+    ticket::Tickets,
+};
 
 use crate::config::redirect;

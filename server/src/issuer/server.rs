@@ -15,11 +15,13 @@ use super::{
     keys::{Algorithm, Keys, Purpose, Schedule},
     metadata::TOKEN,
     reach::Reach,
+    revocation::{Kept, Revocations, Whose},
     secret::Mark,
     services::{Services, Trusted, TrustedIssuer},
     sign_in::SignIn,
     ticket::Tickets,
     token::TokenEndpoint,
+    web_identity::WebIdentities,
 };
 use crate::{
     config::{authorization_server as config, raw},
@@ -29,8 +31,9 @@ use crate::{
 use axum::Router;
 use countersign::{
     clock::Clock,
-    identity::{self, LocalKeys, Verifier},
+    identity::{self, Verifier},
 };
+use futures_util::future::join;
 use secrecy::ExposeSecret;
 use std::{sync::Arc, time::Duration};
 
@@ -42,8 +45,8 @@ pub(crate) struct AuthorizationServer {
     sign_in: SignIn,
     token: TokenEndpoint,
     keys: Arc<Keys>,
-    /// The public halves, where the gateway in this process looks for them.
-    published: LocalKeys,
+    web_identities: WebIdentities,
+    revocations: Revocations,
     open: bool,
 }
 
@@ -68,9 +71,9 @@ impl AuthorizationServer {
             upstreams,
             claims,
             clients,
+            trusted,
             scopes,
             mut resources,
-            trusted,
             registration,
             lifetimes,
             algorithm,
@@ -83,30 +86,35 @@ impl AuthorizationServer {
         let schedule = Schedule { turn, notice: NOTICE, memory: lifetimes.access + HOUR };
         let keys = Keys::open(store.clone(), Purpose::Access, algorithm, schedule, clock.clone()).await?;
         let keys = Arc::new(keys);
+        let web_identities = WebIdentities::open(store, issuer, algorithm, turn, clock.clone()).await?;
         let limits = Limits {
             idle: registration.idle,
             from_one_address: registration.hourly_from_one_address,
             from_anywhere: registration.hourly,
         };
         let clients = Clients::new(clients.into_iter().map(named), store.clone(), limits, clock.clone());
-        let clients = if registration.documents {
-            let reach = match registration.loopback_documents {
-                true => Reach::PublicAndLoopback,
-                false => Reach::Public,
-            };
-            let fetcher = Fetcher::new(reach)
-                .map_err(|_| Fault::defect("this machine trusts no certificates to fetch documents with"))?;
-            let audiences = [issuer, &format!("{issuer}{TOKEN}")];
-            clients.with_described(Described::new(fetcher, audiences, store.clone(), clock.clone()))
-        } else {
-            clients
+        let reach = match registration.documents {
+            config::Documents::Nowhere => None,
+            config::Documents::OnTheInternet => Some(Reach::Public),
+            config::Documents::DangerouslyHere => Some(Reach::PublicAndLoopback),
         };
+        let audiences = [issuer, &format!("{issuer}{TOKEN}")];
+        let clients = match reach {
+            Some(reach) => {
+                let fetcher = Fetcher::new(reach)
+                    .map_err(|_| Fault::defect("no client can be made that fetches documents"))?;
+                clients.with_described(Described::new(fetcher, audiences, store.clone(), clock.clone()))
+            }
+            None => clients,
+        };
+        let trusted = trusted.into_iter().map(|one| trust(one, audiences, &clock));
+        let trusted = Trusted::new(trusted.collect::<Result<Vec<_>, _>>()?);
         // Our own endpoint first: it is what a token is for where nobody says.
         resources.insert(0, resource.to_owned());
         let offer = Arc::new(Offer { issuer: issuer.to_owned(), resources, scopes });
         let codes = Codes::new(store.clone(), lifetimes.code);
         let sign_in = SignIn {
-            offer,
+            offer: offer.clone(),
             clients: clients.clone(),
             codes: codes.clone(),
             journeys: Journeys::new(store.clone(), PATIENCE),
@@ -117,28 +125,47 @@ impl AuthorizationServer {
             claims: claims.into(),
         };
         let families = Families::new(store.clone(), lifetimes.refresh);
-        let access = AccessTokens::new(issuer, keys.clone(), lifetimes.access, clock.clone());
-        let published = access.verifying();
         let services =
-            Services::new(sign_in.offer.clone(), published.clone(), families.clone(), store.clone(), clock)?;
-        let trusted =
-            trusted.into_iter().map(|trusted| believed(trusted, issuer)).collect::<Result<Vec<_>, _>>()?;
-        let services = services.trusting(Trusted::new(trusted));
+            Services::new(offer, keys.verifying(), families.clone(), store.clone(), clock.clone())?
+                .trusting(trusted);
+        let access = AccessTokens::new(issuer, keys.clone(), lifetimes.access, clock.clone());
+        let kept = Kept {
+            clients: clients.clone(),
+            codes: codes.clone(),
+            families: families.clone(),
+            consents: sign_in.consents.clone(),
+            connections: sign_in.connections.clone(),
+        };
+        let revocations = Revocations::new(store.clone(), issuer, kept, clock);
         let token = TokenEndpoint { clients, codes, families, access, services };
         let (issuer, resource) = (issuer.to_owned(), resource.to_owned());
-        Ok(Self { issuer, resource, sign_in, token, keys, published, open: registration.open })
+        Ok(Self {
+            issuer,
+            resource,
+            sign_in,
+            token,
+            keys,
+            web_identities,
+            revocations,
+            open: registration.open,
+        })
     }
 
     /// Its tokens, as the gateway in this process verifies them: nothing is fetched.
     pub(crate) fn trusted(&self) -> identity::Issuer {
         identity::Issuer::new(&self.issuer, &self.resource)
             .with_token_type("at+jwt")
-            .with_keys(self.published.clone())
+            .with_keys(self.keys.verifying())
     }
 
     /// What renews the tokens of its upstreams.
     pub(crate) fn renewal(&self) -> Renewal {
         self.sign_in.upstreams.renewal()
+    }
+
+    /// What makes tokens for STS.
+    pub(crate) fn web_identities(&self) -> WebIdentities {
+        self.web_identities.clone()
     }
 
     /// What leads people to where they connect an account.
@@ -154,40 +181,66 @@ impl AuthorizationServer {
     /// What clients call themselves.
     pub(crate) fn endpoints(&self) -> Router {
         endpoints::router(self.token.clone(), self.sign_in.offer.clone(), self.open)
+            .merge(self.web_identities.documents())
     }
 
-    /// Looks after the keys, for as long as it is polled.
-    pub(crate) async fn tend(&self) {
+    /// What ends sign-ins before their time.
+    pub(crate) fn revocations(&self) -> Revocations {
+        self.revocations.clone()
+    }
+
+    /// Looks after the keys, and heeds what other replicas end, for as long as it is polled. `forget` is told whose
+    /// credentials, and by which issuer, are not to be used any more.
+    pub(crate) async fn tend(&self, forget: impl Fn(&str, &Whose)) {
+        join(self.tend_keys(), self.revocations.heed(forget)).await;
+    }
+
+    async fn tend_keys(&self) {
         loop {
             tokio::time::sleep(TENDING).await;
-            if let Err(fault) = self.keys.tend().await {
-                tracing::error!(error = %fault, "the signing keys could not be looked after");
+            for tended in [self.keys.tend().await, self.web_identities.tend().await] {
+                if let Err(fault) = tended {
+                    tracing::error!(error = %fault, "the signing keys could not be looked after");
+                }
             }
         }
     }
 }
 
+/// An issuer whose assertions are for us, by one of our names, and whose tokens are for whom the configuration says.
+fn trust(
+    config: config::TrustedIssuer,
+    [issuer, token_endpoint]: [&str; 2],
+    clock: &Arc<dyn Clock>,
+) -> Result<TrustedIssuer, Fault> {
+    let config::TrustedIssuer { issuer: name, assertions, exchanged_audience, claims, scopes } = config;
+    let believing = |issuer: identity::Issuer| {
+        let verifier = Verifier::builder().trust(issuer).with_clock(clock.clone()).build();
+        verifier.map_err(|_| Fault::defect("an issuer that is trusted cannot be verified"))
+    };
+    let for_us = assertions.then(|| identity::Issuer::new(&name, issuer).with_audience(token_endpoint));
+    let exchanged = exchanged_audience.map(|audience| identity::Issuer::new(&name, audience));
+    Ok(TrustedIssuer {
+        assertions: for_us.map(believing).transpose()?,
+        subjects: exchanged.map(believing).transpose()?,
+        name,
+        claims,
+        scopes,
+    })
+}
+
 fn named(client: config::NamedClient) -> Client {
     let config::NamedClient { id, name, redirects, secret, grants } = client;
     let proof = secret.map_or(Proof::None, |secret| Proof::Secret(Mark::of(secret.expose_secret())));
-    let grants = grants.into_iter().map(|grant| match grant {
+    Client { id, name, redirects, proof, grants: grants.into_iter().map(granted).collect() }
+}
+
+const fn granted(grant: raw::Grant) -> GrantType {
+    match grant {
         raw::Grant::AuthorizationCode => GrantType::AuthorizationCode,
         raw::Grant::RefreshToken => GrantType::RefreshToken,
         raw::Grant::ClientCredentials => GrantType::ClientCredentials,
         raw::Grant::TokenExchange => GrantType::TokenExchange,
         raw::Grant::JwtBearer => GrantType::JwtBearer,
-    });
-    Client { id, name, redirects, proof, grants: grants.collect() }
-}
-
-/// An issuer whose word counts here, at the server that is `issuer`.
-fn believed(trusted: config::TrustedIssuer, issuer: &str) -> Result<TrustedIssuer, Fault> {
-    let config::TrustedIssuer { name, assertions, subject_audience, claims, scopes } = trusted;
-    let verifier = |issuer| Verifier::builder().trust(issuer).build();
-    let unfit = |_| Fault::defect("an issuer cannot be trusted that could be when it was read");
-    let for_us = identity::Issuer::new(&name, issuer).with_audience(format!("{issuer}{TOKEN}"));
-    let assertions = assertions.then(|| verifier(for_us)).transpose().map_err(unfit)?;
-    let subjects = subject_audience.map(|audience| verifier(identity::Issuer::new(&name, audience)));
-    let subjects = subjects.transpose().map_err(unfit)?;
-    Ok(TrustedIssuer { name, assertions, subjects, claims, scopes })
+    }
 }

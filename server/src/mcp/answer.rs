@@ -153,16 +153,23 @@ impl Talk<'_> {
 
     /// What a backend says of itself.
     pub(super) async fn hello_of(&self, peer: &Peer) -> Result<Bytes, Refused> {
-        match self.way(peer).await? {
-            Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
-            Way::Stateless => match self.ask(peer, "server/discover", "").await {
-                Ok(hello) => Ok(hello),
-                // It has turned out to need a session meanwhile.
-                Err(refused) => match self.way(peer).await? {
-                    Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
-                    Way::Stateless => Err(refused),
+        let way = match self.way(peer).await? {
+            Way::Line(session) => Way::Line(session),
+            Way::Stateless => match self.discover(peer).await {
+                Ok(hello) => return Ok(hello),
+                // It may need a session. There it is not asked this: some never answer what they do not know.
+                Err(refused) => match self.other_way(peer, refused).await {
+                    Ok(way) => way,
+                    Err(refused) => match self.way(peer).await? {
+                        Way::Line(session) => Way::Line(session),
+                        Way::Stateless => return Err(refused),
+                    },
                 },
             },
+        };
+        match way {
+            Way::Line(session) => Ok(session.line(peer, self.caller).await?.hello.clone()),
+            Way::Stateless => self.discover(peer).await,
         }
     }
 }

@@ -241,7 +241,7 @@ impl Talk<'_> {
         Ok(self.hub.pool.session(&self.authority, self.speech.greeting()?, self.hub.peers.len()))
     }
 
-    async fn discover(&self, peer: &Peer) -> Result<Bytes, Refused> {
+    pub(super) async fn discover(&self, peer: &Peer) -> Result<Bytes, Refused> {
         self.ask_stateless(peer, "server/discover", "").await
     }
 

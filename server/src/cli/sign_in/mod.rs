@@ -4,11 +4,13 @@
 mod attacks;
 mod browser;
 mod journeys;
+mod revoked;
 mod steps;
 
 use super::gateway::Gateway;
 use crate::{
     config,
+    issuer::Revocations,
     store::{Memory, Seal, SealingKey, Store},
 };
 use browser::{Browser, Page};
@@ -45,7 +47,11 @@ struct House {
     github: Idp,
     issuer: String,
     tap: Tap,
-    serving: JoinHandle<()>,
+    /// What the gateway was told, and where it keeps things.
+    text: String,
+    store: Store,
+    revocations: Revocations,
+    serving: Vec<JoinHandle<()>>,
     _backend: Server,
     _folder: TempDir,
 }
@@ -101,11 +107,22 @@ authorization_server:
         let (config, _) = config::parse("gateway.yaml", &text).unwrap();
         let memory = Memory::new(Arc::new(SystemClock), 10_000);
         let store = Store::in_memory(memory, Seal::new(SealingKey::random().unwrap(), Vec::new()));
-        let gateway = Gateway::over(config, Some(store)).await.unwrap();
+        let gateway = Gateway::over(config, Some(store.clone())).await.unwrap();
         let issuer = gateway.endpoint().trim_end_matches("/mcp").to_owned();
-        #[allow(clippy::disallowed_methods, reason = "this task ends with what owns it")]
-        let serving = tokio::spawn(async move { gateway.serve(pending()).await.unwrap() });
-        Self { corp, github, issuer, tap, serving, _backend: backend, _folder: folder }
+        let revocations = gateway.revocations().unwrap();
+        let serving = vec![serve(gateway)];
+        let (_backend, _folder) = (backend, folder);
+        Self { corp, github, issuer, tap, text, store, revocations, serving, _backend, _folder }
+    }
+
+    /// Another server with the same address and store; where it really listens.
+    async fn replica(&mut self) -> String {
+        let text = format!("public_url: '{}'{}", self.issuer, self.text);
+        let (config, _) = config::parse("gateway.yaml", &text).unwrap();
+        let gateway = Gateway::over(config, Some(self.store.clone())).await.unwrap();
+        let listens = gateway.listens().to_string();
+        self.serving.push(serve(gateway));
+        format!("http://{listens}")
     }
 
     fn at(&self, path: &str) -> String {
@@ -166,6 +183,10 @@ authorization_server:
 
     /// What the backend's tool says to whoever has `token`; without pages.
     async fn call(&self, token: &str) -> Value {
+        self.call_at(&self.issuer, token).await
+    }
+
+    async fn call_at(&self, server: &str, token: &str) -> Value {
         let params = json!({
             "name": "test_simple_text",
             "arguments": {},
@@ -176,7 +197,7 @@ authorization_server:
             },
         });
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
-        let request = Request::post(self.at("/mcp"))
+        let request = Request::post(format!("{server}/mcp"))
             .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
@@ -197,8 +218,13 @@ authorization_server:
 
 impl Drop for House {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.serving.iter().for_each(JoinHandle::abort);
     }
+}
+
+fn serve(gateway: Gateway) -> JoinHandle<()> {
+    #[allow(clippy::disallowed_methods, reason = "this task ends with what owns it")]
+    tokio::spawn(async move { gateway.serve(pending()).await.unwrap() })
 }
 
 /// Lets a provider know the gateway, wherever that listens.

@@ -17,7 +17,7 @@ pub(crate) struct Claim {
 }
 
 /// What a token says by itself.
-const OURS: [&str; 16] = [
+pub(super) const OURS: [&str; 16] = [
     "iss",
     "sub",
     "aud",

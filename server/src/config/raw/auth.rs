@@ -49,6 +49,8 @@ pub(crate) enum Credentials {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WebIdentity {
+    /// One that the authorization server makes for this.
+    Minted,
     Caller,
     Upstream(OfProvider),
 }

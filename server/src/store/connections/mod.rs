@@ -28,6 +28,7 @@ use zeroize::Zeroize;
 const CONNECTIONS: Namespace = Namespace::new("connections");
 const OF_PERSON: Namespace = Namespace::new("connections-of-person");
 const OF_CLIENT: Namespace = Namespace::new("connections-of-client");
+const OF_ISSUER: Namespace = Namespace::new("connections-of-issuer");
 
 /// An account that nobody uses for so long has to be connected anew.
 const UNUSED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -101,6 +102,16 @@ impl Connections {
     /// Forgets every account that a person has connected, and says how many those were.
     pub(crate) async fn forget_person(&self, issuer: &str, subject: &str) -> Result<u64, Error> {
         self.store.remove_all(&OF_PERSON.index(&[issuer, subject])).await
+    }
+
+    /// The same for every person who came through a client.
+    pub(crate) async fn forget_client(&self, issuer: &str, client: &str) -> Result<u64, Error> {
+        self.store.remove_all(&OF_CLIENT.index(&[issuer, client])).await
+    }
+
+    /// The same for everybody whom an issuer vouches for.
+    pub(crate) async fn forget_issuer(&self, issuer: &str) -> Result<u64, Error> {
+        self.store.remove_all(&OF_ISSUER.index(&[issuer])).await
     }
 }
 
@@ -223,7 +234,9 @@ fn terms(account: &Account, connection: &Connection) -> Terms {
         (None, Some(end)) => end.duration_since(connection.obtained()).unwrap_or_default().min(UNUSED),
         _ => UNUSED,
     };
-    let terms = Terms::lasting(lifetime).under(OF_PERSON.index(&[account.issuer(), account.subject()]));
+    let terms = Terms::lasting(lifetime)
+        .under(OF_PERSON.index(&[account.issuer(), account.subject()]))
+        .under(OF_ISSUER.index(&[account.issuer()]));
     match account.client() {
         Some(client) => terms.under(OF_CLIENT.index(&[account.issuer(), client])),
         None => terms,

@@ -3,15 +3,12 @@
 use super::{
     answer::Waiting,
     backoff::Unavailable,
-    board::{Said, What},
+    board::What,
     bridge::Programs,
     process::{Ended, Process},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::watch, time::timeout};
 
 /// What is known of it.
 #[derive(Debug)]
@@ -35,8 +32,9 @@ pub(super) enum Found {
     WithSessions,
 }
 
-/// How long a program may take before it answers for the first time.
+/// How long a program may take before it answers for the first time without being greeted, and how long altogether.
 const TO_BEGIN: Duration = Duration::from_secs(10);
+const AT_MOST: Duration = Duration::from_secs(60);
 
 const DISCOVER: (&str, &str) = (
     r#""countersign-discover""#,
@@ -63,6 +61,7 @@ const INITIALIZE: (&str, &str) = (
 const MODERN: [i64; 3] = [-32020, -32021, -32022];
 
 /// How a program answered a question of ours.
+#[derive(Debug)]
 enum Answered {
     Result,
     Error(i64),
@@ -149,32 +148,41 @@ impl Shared {
 
     /// Starts it, and finds out what it is.
     async fn found(&self, programs: &Arc<Programs>) -> Result<Found, Unavailable> {
-        let deadline = Instant::now() + TO_BEGIN;
         let process = self.process(programs)?;
-        let mut answered = ask(&process, DISCOVER, deadline).await;
-        let is_modern = match answered {
-            Answered::Result => true,
-            Answered::Error(code) => MODERN.contains(&code),
-            Answered::NotInTime | Answered::Never => false,
-        };
-        if is_modern {
+        let mut discovering = Asked::on(&process, DISCOVER);
+        let answered = discovering.answer(TO_BEGIN).await;
+        if answered.is_modern() {
             return Ok(Found::Process(process));
         }
-        let mut other = None;
-        if let Answered::Never = answered {
-            // Some end where they are spoken to without being greeted, and some cannot run at all.
-            programs.backoff.pass().await?;
-            let process = self.process(programs)?;
-            answered = ask(&process, INITIALIZE, Instant::now() + TO_BEGIN).await;
-            other = Some(process);
-        } else if let Answered::NotInTime = answered {
-            answered = ask(&process, INITIALIZE, Instant::now() + TO_BEGIN).await;
-        }
+        let verdict = match answered {
+            Answered::Result | Answered::Error(_) => Ok(Found::WithSessions),
+            Answered::NotInTime => {
+                // It is slow, or says nothing of what it does not know: what it answers first tells which.
+                let mut greeting = Asked::on(&process, INITIALIZE);
+                let first = tokio::select! {
+                    biased;
+                    answered = discovering.answer(AT_MOST) => answered,
+                    greeted = greeting.answer(AT_MOST) => greeted.of_greeting(),
+                };
+                self.judged(first, programs)
+            }
+            Answered::Never => {
+                // Some end where they are spoken to without being greeted, and some cannot run at all.
+                programs.backoff.pass().await?;
+                let other = self.process(programs)?;
+                let greeted = Asked::on(&other, INITIALIZE).answer(AT_MOST).await;
+                other.end();
+                self.judged(greeted.of_greeting(), programs)
+            }
+        };
         process.end();
-        if let Some(other) = other {
-            other.end();
-        }
+        verdict
+    }
+
+    fn judged(&self, answered: Answered, programs: &Arc<Programs>) -> Result<Found, Unavailable> {
         match answered {
+            // It has been greeted meanwhile, so another one has to answer everybody.
+            answered if answered.is_modern() => self.process(programs).map(Found::Process),
             Answered::Result | Answered::Error(_) => Ok(Found::WithSessions),
             Answered::NotInTime => Err(programs.failed("does not answer", Duration::ZERO)),
             // Whoever keeps it has counted that already.
@@ -204,15 +212,42 @@ impl Shared {
     }
 }
 
-async fn ask(process: &Arc<Process>, (id, message): (&str, &str), deadline: Instant) -> Answered {
-    let Some(mut waiting) = Waiting::on(process, id, "", message.as_bytes()) else { return Answered::Never };
-    loop {
-        match timeout_at(deadline, waiting.hear()).await {
-            Ok(Some(Said { what: What::Notice, .. })) => {}
-            Ok(Some(Said { what: What::Result, .. })) => return Answered::Result,
-            Ok(Some(Said { what: What::Error(code), .. })) => return Answered::Error(code),
-            Ok(Some(Said { what: What::Ended, .. }) | None) => return Answered::Never,
-            Err(_) => return Answered::NotInTime,
+impl Answered {
+    /// Whether only a program says so that keeps no sessions.
+    fn is_modern(&self) -> bool {
+        match self {
+            Self::Result => true,
+            Self::Error(code) => MODERN.contains(code),
+            Self::NotInTime | Self::Never => false,
         }
+    }
+
+    /// The same of `initialize`, which is a result where sessions are kept.
+    fn of_greeting(self) -> Self {
+        if let Self::Result = self { Self::Error(0) } else { self }
+    }
+}
+
+/// A question of ours, which waits to be answered; `None` where nobody reads it.
+struct Asked(Option<Waiting>);
+
+impl Asked {
+    fn on(process: &Arc<Process>, (id, message): (&str, &str)) -> Self {
+        Self(Waiting::on(process, id, "", message.as_bytes()))
+    }
+
+    async fn answer(&mut self, patience: Duration) -> Answered {
+        let Some(waiting) = &mut self.0 else { return Answered::Never };
+        let answer = async {
+            loop {
+                match waiting.hear().await.map(|said| said.what) {
+                    Some(What::Notice) => {}
+                    Some(What::Result) => return Answered::Result,
+                    Some(What::Error(code)) => return Answered::Error(code),
+                    Some(What::Ended) | None => return Answered::Never,
+                }
+            }
+        };
+        timeout(patience, answer).await.unwrap_or(Answered::NotInTime)
     }
 }
