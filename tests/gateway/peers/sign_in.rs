@@ -2,202 +2,74 @@
 //! there, who signs in at a provider that nobody here wrote either, and call a tool behind a signature. What AWS saw is
 //! what the provider says of that person.
 
-use crate::gateway::countersign;
+mod house;
+
 use countersign::{
     ServiceBuilderExt,
     identity::{Issuer, Verifier},
 };
 use countersign_fixtures::{
-    clock::Clock,
-    forge::Forge,
     http::Server,
     mcp::{PATH, everything::Everything},
-    sts,
     wire::Tap,
-    world::{ACCOUNT, ADMIN, SERVICE, USER, World},
+    world::{ACCOUNT, ADMIN, USER},
 };
-use countersign_tests::{mcp::Python, oidc_provider::Provider, peers, person::Person, process::Counterpart};
+use countersign_tests::{mcp::Python, peers, person::Person, process::Counterpart};
+use house::{House, Running, Setting, Shown};
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, fs};
-use tempfile::{TempDir, tempdir};
+use std::collections::BTreeSet;
+use tempfile::tempdir;
 use tokio::process::Command;
 use tower::ServiceBuilder;
 
-/// Who the gateway is at every provider.
-const CLIENT: &str = "countersign";
-const SECRET: &str = "hush";
 /// What tokens are for that the provider gives in exchange.
 const REPORTS: &str = "https://backend.example";
-
-/// The providers and AWS around a gateway.
-struct House {
-    provider: Provider,
-    forge: Forge,
-    world: World,
-    folder: TempDir,
-}
-
-impl House {
-    async fn new() -> Self {
-        let folder = tempdir().unwrap();
-        fs::write(folder.path().join("secret"), SECRET).unwrap();
-        Self {
-            provider: Provider::start().await,
-            forge: Forge::start(CLIENT, SECRET).await,
-            world: World::start(Clock::default()).await,
-            folder,
-        }
-    }
-
-    /// The company's provider, as an upstream.
-    fn corp(&self) -> String {
-        let (issuer, client) = (&self.provider.issuer, self.client());
-        format!("{{name: corp, title: Example Corp, oidc: {{issuer: '{issuer}', {client}}}}}")
-    }
-
-    /// The forge, as an upstream; `more` goes along.
-    fn github(&self, more: &str) -> String {
-        let [authorize, token, user] =
-            ["/login/oauth/authorize", "/login/oauth/access_token", "/user"].map(|path| self.forge.url(path));
-        let client = self.client();
-        format!(
-            "{{name: github, title: The Forge, {more}oauth2: {{authorize_url: '{authorize}', token_url: '{token}', \
-             userinfo_url: '{user}', subject: id, scopes: ['read:user'], client_authentication: post, {client}}}}}"
-        )
-    }
-
-    fn client(&self) -> String {
-        format!("client_id: {CLIENT}, client_secret: {}", self.secret())
-    }
-
-    fn secret(&self) -> String {
-        format!("'file:{}'", self.folder.path().join("secret").display())
-    }
-
-    /// The warehouse, which wants signatures of `credentials` by a role that follows from what is known of the caller.
-    fn warehouse(&self, credentials: &str, admins: &str, session_name: &str) -> String {
-        let ((service, region), sts, url) = (SERVICE, self.world.sts.url(), self.world.mcp_url());
-        format!(
-            "  warehouse:
-    url: {url}
-    auth:
-      aws:
-        service: {service}
-        region: {region}
-        sts: {{endpoint: '{sts}', region: {region}}}
-        credentials: {credentials}
-        session_name: '{session_name}'
-        roles: {{rules: [{{when: '{admins}', role: '{ADMIN}'}}], fallback: '{USER}'}}
-"
-        )
-    }
-
-    /// The gateway assumes roles as a user of the account, who has to name tags.
-    fn brokered(&self) -> String {
-        let user = self.world.sts.book().issue_user(ACCOUNT, "gateway");
-        let secret = self.folder.path().join("aws");
-        fs::write(&secret, &user.secret_access_key).unwrap();
-        let policy = json!({"Version": "2012-10-17", "Statement": {
-            "Effect": "Allow",
-            "Principal": {"AWS": ACCOUNT},
-            "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
-            "Condition": {"StringLike": {"aws:RequestTag/Person": "*"}},
-        }});
-        for role in [ADMIN, USER] {
-            self.world.sts.add_role(sts::Role::new(role).trusting(policy.clone())).unwrap();
-        }
-        let (key, secret) = (user.access_key_id, secret.display());
-        format!(
-            "brokered
-        service_identity: {{access_key_id: {key}, secret_access_key: 'file:{secret}'}}
-        source_identity: claims.sub
-        tags: {{Person: claims.sub}}"
-        )
-    }
-
-    /// STS is shown what the company's provider signed for us, and asks that provider for its keys.
-    fn upstreams_own(&self) -> String {
-        let issuer = &self.provider.issuer;
-        let host = issuer.trim_start_matches("http://");
-        self.world.sts.add_provider(sts::Provider::new(ACCOUNT, issuer.as_str()).client(CLIENT)).unwrap();
-        for (role, subject) in [(ADMIN, "alice"), (USER, "*")] {
-            let policy = json!({"Version": "2012-10-17", "Statement": {
-                "Effect": "Allow",
-                "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{host}")},
-                "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": {
-                    "StringEquals": {format!("{host}:aud"): CLIENT},
-                    "StringLike": {format!("{host}:sub"): subject},
-                },
-            }});
-            self.world.sts.add_role(sts::Role::new(role).trusting(policy)).unwrap();
-        }
-        "{web_identity: {upstream: {provider: corp, token: id}}}".to_owned()
-    }
-
-    async fn gateway(&self, upstreams: &[String], claims: &str, backends: &str) -> Running {
-        let upstreams = upstreams.join("\n    - ");
-        let text = format!(
-            "
-listen: 127.0.0.1:0
-store: {{memory: true}}
-authorization_server:
-  scopes: [mcp]
-  claims: {claims}
-  upstreams:
-    - {upstreams}
-backends:
-{backends}"
-        );
-        let path = self.folder.path().join("gateway.yaml");
-        fs::write(&path, text).unwrap();
-        let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(&path));
-        Running { endpoint: process.wait_for("listening on ").await, _process: process }
-    }
-
-    /// The last role and session name that the oracle believed.
-    fn signer(&self) -> String {
-        let seen = self.world.mcp.oracle().seen();
-        let signer = seen.iter().rev().find_map(|seen| seen.principal()).expect("something was signed");
-        signer.arn.clone()
-    }
-}
-
-struct Running {
-    endpoint: String,
-    _process: Counterpart,
-}
 
 /// The clients of every version and era.
 fn clients(gateway: &Running) -> [(&'static str, Python); 3] {
     let url = &gateway.endpoint;
     [
-        ("the first version", Python::first(url).signing_in()),
-        ("with sessions", Python::new(url, "legacy").signing_in()),
         ("without sessions", Python::new(url, "auto").signing_in()),
+        ("with sessions", Python::new(url, "legacy").signing_in()),
+        ("the first version", Python::first(url).signing_in()),
     ]
 }
 
-fn assumed(role: &str, session: &str) -> String {
-    let name = role.rsplit('/').next().unwrap();
-    format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}")
+/// Whoever the provider says is in the group.
+fn by_group(upstreams: &[String], shown: Shown) -> Setting<'_> {
+    Setting {
+        upstreams,
+        claims: "{groups: upstream.corp.groups, email: upstream.corp.email}",
+        shown,
+        admins: "\"admins\" in claims.groups",
+        name: "email",
+        more: "",
+    }
 }
 
-const BY_GROUP: &str = "\"admins\" in claims.groups";
-const FROM_CORP: &str = "{groups: upstream.corp.groups, email: upstream.corp.email}";
+/// What arrived at AWS is this role, in the name of `who`; the stable name of the person.
+fn arrived(house: &House, shown: Shown, role: &str, who: &str) -> Option<String> {
+    let signer = house.signer();
+    let name = role.rsplit('/').next().unwrap();
+    assert_eq!(signer.arn, format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{who}"), "{shown:?}");
+    if shown != Shown::Upstreams {
+        assert_eq!(signer.tags.get("Who").map(String::as_str), Some(who), "{shown:?}: {signer:?}");
+        assert!(signer.source_identity.is_some(), "{shown:?}: {signer:?}");
+    }
+    signer.source_identity
+}
 
 #[tokio::test]
 async fn python_signs_in_at_a_real_provider_and_acts_in_the_role_of_the_persons_group() {
     let house = House::new().await;
-    for how in ["web identity", "brokered"] {
-        let credentials = if how == "brokered" { house.brokered() } else { house.upstreams_own() };
-        let warehouse = house.warehouse(&credentials, BY_GROUP, "{claims.email}");
-        let gateway = house.gateway(&[house.corp()], FROM_CORP, &warehouse).await;
+    let upstreams = [house.corp()];
+    for shown in [Shown::Minted, Shown::Upstreams, Shown::Brokered] {
+        let gateway = house.gateway(&by_group(&upstreams, shown)).await;
         // What becomes of the token is the same whoever sent it.
-        let clients = clients(&gateway).into_iter().skip(if how == "brokered" { 2 } else { 0 });
-        for (version, client) in clients {
+        let few = if shown == Shown::Minted { 3 } else { 1 };
+        for (version, client) in clients(&gateway).into_iter().take(few) {
             for (who, role) in [("alice", ADMIN), ("bob", USER)] {
-                let case = format!("{how}, {version}, {who}");
+                let case = format!("{shown:?}, {version}, {who}");
                 let whoami = json!({"do": "call", "name": "whoami"});
                 let steps = [whoami.clone(), json!({"do": "expire"}), whoami, json!({"do": "list"})];
                 let mut python = client.start(&steps);
@@ -210,68 +82,55 @@ async fn python_signs_in_at_a_real_provider_and_acts_in_the_role_of_the_persons_
                 assert_eq!(json!(heard), json!([401, 200, 200, 201, 200, 200]), "{case}: {connected}");
                 let [me, expired, again, listed]: [Value; 4] = python.answers().await;
                 assert_eq!(me["structuredContent"]["role"], role, "{case}: {me}");
-                assert_eq!(me["structuredContent"]["session_name"], format!("{who}@example.com"), "{case}");
-                assert_eq!(
-                    (&expired["token_type"], &expired["refreshable"]),
-                    (&json!("Bearer"), &json!(true))
-                );
+                let (kind, refreshable) = (&expired["token_type"], &expired["refreshable"]);
+                assert_eq!((kind, refreshable), (&json!("Bearer"), &json!(true)), "{case}");
                 assert_eq!(again["structuredContent"]["role"], role, "{case}: {again}");
-                assert_eq!(
-                    again["http"],
-                    json!([200, 200]),
-                    "{case}: it renews its token, and is not asked again"
-                );
+                let heard = again["http"].as_array().unwrap();
+                assert_eq!(heard[..2], [200, 200], "{case}: it renews its token, and nobody is asked");
                 assert_eq!(listed["tools"].as_array().unwrap().len(), 5, "{case}: {listed}");
-                assert_eq!(house.signer(), assumed(role, &format!("{who}@example.com")), "{case}");
+                let subject = arrived(&house, shown, role, &format!("{who}@example.com"));
+                let known = if shown == Shown::Upstreams { None } else { Some(who.to_owned()) };
+                assert_eq!(subject, known, "{case}: what the only provider calls somebody is what we do");
             }
         }
     }
-    let (log, tag) = (house.world.sts.log(), "Tags.member.1.Value");
-    let brokered: Vec<_> = log.iter().filter(|call| call.action == "AssumeRole").collect();
-    let people: BTreeSet<_> = brokered.iter().map(|call| call.parameters[tag].as_str()).collect();
-    assert_eq!(people, ["alice", "bob"].into(), "what the only provider calls somebody is what we do");
-    assert!(brokered.iter().all(|call| call.parameters["SourceIdentity"] == call.parameters[tag]));
-    assert!(house.world.sts.calls("AssumeRoleWithWebIdentity") >= 2);
+    assert!(
+        house.world.sts.calls("AssumeRole") >= 2 && house.world.sts.calls("AssumeRoleWithWebIdentity") >= 4
+    );
 }
 
 #[tokio::test]
 async fn python_signs_in_at_a_provider_that_knows_oauth_alone() {
     let house = House::new().await;
-    let warehouse = house.warehouse(&house.brokered(), "claims.login == \"alice\"", "{claims.login}");
     let open = Server::start(Everything::default().router()).await;
     let tap = Tap::before(open.address()).await;
-    let notes =
-        format!("  notes: {{url: '{}{PATH}', auth: {{upstream_token: {{provider: github}}}}}}\n", tap.url());
-    let gateway =
-        house.gateway(&[house.github("")], "{login: upstream.github.login}", &(warehouse + &notes)).await;
+    let more = notes(&tap);
+    let gateway = house
+        .gateway(&Setting {
+            upstreams: &[house.github()],
+            claims: "{login: upstream.github.login}",
+            shown: Shown::Minted,
+            admins: "claims.login == \"alice\"",
+            name: "login",
+            more: &more,
+        })
+        .await;
     for (version, client) in clients(&gateway) {
         for (who, role) in [("alice", ADMIN), ("bob", USER)] {
-            let steps = [
-                json!({"do": "call", "name": "warehouse__whoami"}),
-                json!({"do": "call", "name": "notes__test_simple_text"}),
-            ];
-            let mut python = client.start(&steps);
+            let mut python = client.start(&calls(["warehouse__whoami", "notes__test_simple_text"]));
             let mut person = Person::called(who);
             person.serve(python.wait_for("visit:").await["url"].as_str().unwrap()).await;
             assert!(person.saw("Sign in to the forge"), "{version} {who}: {person:?}");
             let [me, text]: [Value; 2] = python.answers().await;
             assert_eq!(me["structuredContent"]["role"], role, "{version} {who}: {me}");
-            assert_eq!(me["structuredContent"]["session_name"], who, "{version} {who}: {me}");
             assert_eq!(text["content"][0]["type"], "text", "{version} {who}: {text}");
-            let token = tap.bearer_tokens().pop().unwrap();
+            let owner = tap.bearer_tokens().pop().and_then(|token| house.forge.owner(&token));
+            assert_eq!(owner.as_deref(), Some(who), "{version}: the backend gets the forge's token");
+            let number = house.forge.number(who).map(|number| number.to_string());
             assert_eq!(
-                house.forge.owner(&token).as_deref(),
-                Some(who),
-                "{version}: the backend gets the forge's token"
-            );
-            let log = house.world.sts.log();
-            let of_this_one =
-                |call: &&sts::Call| call.parameters.get("RoleSessionName").is_some_and(|name| name == who);
-            let subject = &log.iter().find(of_this_one).unwrap().parameters;
-            let number = house.forge.number(who).unwrap().to_string();
-            assert_eq!(
-                subject["SourceIdentity"], number,
-                "{version} {who}: the number names them, not the login"
+                arrived(&house, Shown::Minted, role, who),
+                number,
+                "{version}: logins change, numbers stay"
             );
         }
     }
@@ -280,7 +139,6 @@ async fn python_signs_in_at_a_provider_that_knows_oauth_alone() {
 #[tokio::test]
 async fn python_signs_in_at_two_providers_and_uses_what_both_gave() {
     let house = House::new().await;
-    let warehouse = house.warehouse(&house.upstreams_own(), BY_GROUP, "{claims.login}");
     let open = Server::start(Everything::default().router()).await;
     let notes_tap = Tap::before(open.address()).await;
     let verifier =
@@ -289,7 +147,7 @@ async fn python_signs_in_at_two_providers_and_uses_what_both_gave() {
     let reports = Server::start(Everything::default().router().layer(verify)).await;
     let reports_tap = Tap::before(reports.address()).await;
     let more = format!(
-        "  notes: {{url: '{}{PATH}', auth: {{upstream_token: {{provider: github}}}}}}
+        "{}
   reports:
     url: {}{PATH}
     auth:
@@ -301,41 +159,59 @@ async fn python_signs_in_at_two_providers_and_uses_what_both_gave() {
         resource: {REPORTS}
         scope: read
 ",
-        notes_tap.url(),
+        notes(&notes_tap),
         reports_tap.url(),
         house.provider.endpoint("token_endpoint"),
         house.secret(),
     );
-    let claims = "{groups: upstream.corp.groups, login: upstream.github.login}";
-    let gateway = house.gateway(&[house.corp(), house.github("")], claims, &(warehouse + &more)).await;
+    let upstreams = [house.corp(), house.github()];
+    let gateway = house
+        .gateway(&Setting {
+            claims: "{groups: upstream.corp.groups, login: upstream.github.login}",
+            name: "login",
+            more: &more,
+            ..by_group(&upstreams, Shown::Minted)
+        })
+        .await;
+    let mut people = BTreeSet::new();
     for (version, client) in clients(&gateway) {
         for (who, role) in [("alice", ADMIN), ("bob", USER)] {
-            let steps = ["warehouse__whoami", "notes__test_simple_text", "reports__test_simple_text"]
-                .map(|name| json!({"do": "call", "name": name}));
+            let steps = calls(["warehouse__whoami", "notes__test_simple_text", "reports__test_simple_text"]);
             let mut python = client.start(&steps);
             let mut person = Person::called(who);
             person.serve(python.wait_for("visit:").await["url"].as_str().unwrap()).await;
             assert!(person.saw("Sign in to the forge"), "{version} {who}: {person:?}");
             let [me, note, report]: [Value; 3] = python.answers().await;
             assert_eq!(me["structuredContent"]["role"], role, "{version} {who}: {me}");
-            assert_eq!(me["structuredContent"]["session_name"], who, "{version} {who}: {me}");
             for answer in [note, report] {
                 assert_eq!(answer["content"][0]["type"], "text", "{version} {who}: {answer}");
             }
             let token = notes_tap.bearer_tokens().pop().unwrap();
             assert_eq!(house.forge.owner(&token).as_deref(), Some(who), "{version}");
             assert_ne!(reports_tap.bearer_tokens().pop().unwrap(), token, "{version}");
+            people.extend(arrived(&house, Shown::Minted, role, who));
         }
     }
+    assert_eq!(people.len(), 2, "one name for each person, whatever client they come with: {people:?}");
+    assert!(!people.contains("alice") && !people.contains("bob"), "nor is it one provider's: {people:?}");
     let for_reports: BTreeSet<_> = reports_tap.bearer_tokens().into_iter().collect();
     assert_eq!(for_reports.len(), 6, "one for each account, which is one person's by one client");
+}
+
+fn calls<const N: usize>(tools: [&str; N]) -> [Value; N] {
+    tools.map(|name| json!({"do": "call", "name": name}))
+}
+
+/// A backend that takes the forge's tokens.
+fn notes(tap: &Tap) -> String {
+    format!("  notes: {{url: '{}{PATH}', auth: {{upstream_token: {{provider: github}}}}}}\n", tap.url())
 }
 
 #[tokio::test]
 async fn the_inspector_signs_in() {
     let house = House::new().await;
-    let warehouse = house.warehouse(&house.brokered(), BY_GROUP, "{claims.email}");
-    let gateway = house.gateway(&[house.corp()], FROM_CORP, &warehouse).await;
+    let upstreams = [house.corp()];
+    let gateway = house.gateway(&by_group(&upstreams, Shown::Minted)).await;
     for (era, who, role) in [("legacy", "alice", ADMIN), ("modern", "bob", USER)] {
         let home = tempdir().unwrap();
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
@@ -355,6 +231,6 @@ async fn the_inspector_signs_in() {
         assert!(person.saw("Let MCP Inspector act for you?"), "{era} {who}: {person:?}");
         let me = inspector.wait_for("{\"result\":").await;
         assert!(me.contains(&format!("\"role\":\"{role}\"")), "{era} {who}: {me}");
-        assert_eq!(house.signer(), assumed(role, &format!("{who}@example.com")), "{era}");
+        arrived(&house, Shown::Minted, role, &format!("{who}@example.com"));
     }
 }
