@@ -3,5 +3,6 @@
 mod gate;
 mod revoked;
 mod router;
+mod whole;
 
 pub(crate) use self::router::router;

@@ -1,4 +1,4 @@
-use super::{gate::Gate, revoked::turn_away};
+use super::{gate::Gate, revoked::turn_away, whole::read_short};
 use crate::{
     config::resolved::{ENDPOINT, own_address},
     issuer::AuthorizationServer,
@@ -60,7 +60,8 @@ pub(crate) fn router(
         .merge(signs_in.map(AuthorizationServer::endpoints).unwrap_or_default())
         .layer(sharing_with_all());
     let guarded = mcp.merge(pages).layer(middleware::from_fn_with_state(gate.clone(), Gate::pass));
-    guarded.merge(open.layer(middleware::from_fn_with_state(gate, Gate::pass_from_anywhere)))
+    let all = guarded.merge(open.layer(middleware::from_fn_with_state(gate, Gate::pass_from_anywhere)));
+    all.layer(middleware::from_fn(read_short))
 }
 
 /// What pages of any origin may read and send: it takes no cookie, and whoever sends something has to say who they are.

@@ -191,6 +191,12 @@ impl AuthorizationServer {
             .merge(self.web_identities.documents())
     }
 
+    /// Publishes other keys, which sign as soon as everybody has fetched them. `false` where that was under way already.
+    pub(crate) async fn rotate(&self) -> Result<bool, Fault> {
+        let (access, web_identities) = (self.keys.rotate().await?, self.web_identities.rotate().await?);
+        Ok(access || web_identities)
+    }
+
     /// What ends sign-ins before their time.
     pub(crate) fn revocations(&self) -> Revocations {
         self.revocations.clone()

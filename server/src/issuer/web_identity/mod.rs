@@ -119,6 +119,11 @@ impl WebIdentities {
             .route(&format!("{PATH}{JWKS}"), get(async move || (kept, Json(keys.0.keys.jwks()))))
     }
 
+    /// Publishes another key, which signs after its notice. `false` where one is on its way already.
+    pub(super) async fn rotate(&self) -> Result<bool, Fault> {
+        self.0.keys.rotate().await
+    }
+
     /// Looks after the keys. To be called every few minutes.
     pub(super) async fn tend(&self) -> Result<(), Fault> {
         self.0.keys.tend().await
