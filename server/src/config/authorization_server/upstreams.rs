@@ -186,8 +186,7 @@ fn resolve_oidc(raw: &raw::Oidc, findings: &mut Findings) -> (Option<Provider>, 
             fetcher,
         })))
     })();
-    let endpoint =
-        written.token_url.and_then(|_| resolve_endpoint(written, None, &mut Findings::in_file("")));
+    let endpoint = written.token_url.and_then(|_| resolve_endpoint(written, None, &mut findings.aside()));
     (provider, endpoint)
 }
 
