@@ -48,7 +48,7 @@ impl Signed {
             backend.url(),
             sts.url()
         );
-        let house = House::before("optional: true", &backends).await;
+        let house = Box::pin(House::before("optional: true", &backends)).await;
         let signed = Self { house, sts, backend };
         signed.trust_the_gateway();
         signed

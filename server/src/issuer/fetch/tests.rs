@@ -2,14 +2,20 @@ use super::*;
 use axum::{Router, body::Body, http::HeaderMap, routing::get};
 use countersign_fixtures::http::Server;
 use futures_util::{future, stream};
-use rustls::{RootCertStore, crypto::aws_lc_rs};
+use rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
 use std::{
     convert::Infallible,
+    net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
 use tower::service_fn;
 
 const LOCAL: Reach = Reach::PublicAndLoopback;
@@ -28,10 +34,14 @@ fn resolving(
 }
 
 fn trusting_nobody() -> ClientConfig {
+    trusting(RootCertStore::empty())
+}
+
+fn trusting(roots: RootCertStore) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(RootCertStore::empty())
+        .with_root_certificates(roots)
         .with_no_client_auth()
 }
 
@@ -104,6 +114,55 @@ async fn addresses_inside_are_left_out_where_there_are_others() {
         resolving(LOCAL, |_| Vec::new()).fetch("http://a.example/").await,
         Err(Unfetched::Unreachable)
     );
+}
+
+#[tokio::test]
+async fn a_host_is_who_its_certificate_says() {
+    let made = rcgen::generate_simple_self_signed(["client.example".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = async {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            // Whoever does not believe the certificate hangs up.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = [0; 1024];
+            if stream.read(&mut request).await.is_ok_and(|length| length > 0) {
+                let answer =
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                stream.flush().await.unwrap();
+            }
+        }
+    };
+    let fetching = async {
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        for (host, roots, good) in [
+            ("client.example", roots.clone(), true),
+            ("evil.example", roots, false),
+            ("client.example", RootCertStore::empty(), false),
+        ] {
+            let resolver =
+                service_fn(move |_: Name| future::ready(Ok::<_, Infallible>(vec![address].into_iter())));
+            let fetcher = Fetcher::resolving(resolver, LOCAL, trusting(roots));
+            let fetched = fetcher.fetch(&format!("https://{host}/client")).await;
+            assert_eq!(fetched.is_ok(), good, "{host}: {fetched:?}");
+            assert!(good || fetched == Err(Unfetched::Unreachable), "{host}: {fetched:?}");
+        }
+    };
+    tokio::select! {
+        () = fetching => {}
+        () = serving => {}
+    }
 }
 
 #[tokio::test]
