@@ -23,6 +23,7 @@ mod relay;
 mod sessions;
 mod several;
 mod several_live;
+mod startup_rules;
 #[path = "../conformance/suite.rs"]
 mod suite;
 mod validate;
