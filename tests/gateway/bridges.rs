@@ -6,7 +6,13 @@ use crate::{
 };
 use countersign_fixtures::{
     http::Server,
-    mcp::{Listening, everything::Everything, legacy_only, modern_only},
+    mcp::{
+        Listening,
+        everything::Everything,
+        legacy_only,
+        misbehaving::{Fault, Misbehaving},
+        modern_only,
+    },
 };
 use countersign_tests::mcp::{Era, Heard};
 use http::Method;
@@ -127,6 +133,28 @@ async fn what_a_client_cancels_ends_where_it_runs_whatever_that_speaks() {
             everything.wait_for_cancelled(time + 1).await;
         }
     }
+}
+
+#[tokio::test]
+async fn where_headers_do_not_fit_any_more_the_list_is_read_again_and_the_call_made_again_once() {
+    let misbehaving = Misbehaving::default();
+    let server = Server::start(modern_only(misbehaving.router())).await;
+    let gateway = Gateway::with_backends(&[("new", mcp_at(&server))]).await;
+    let (session, _) = gateway.initialize("alice").await;
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"new__test_custom_headers","arguments":{"region":"a","priority":1}}}"#;
+    let called = || async { message(&gateway.in_session("alice", &session, Method::POST, call).await) };
+    assert!(called().await["result"]["content"].is_array());
+    let (lists, calls) = (misbehaving.asked("tools/list"), misbehaving.asked("tools/call"));
+    let mismatch = Fault::Error(400, json!({"code": -32020, "message": "a header is missing"}));
+    misbehaving.faults().add("tools/call", mismatch.clone(), Some(1));
+    let answer = called().await;
+    assert!(answer["result"]["content"].is_array(), "{answer}");
+    assert_eq!(misbehaving.asked("tools/call"), calls + 2, "once more");
+    // Once because nobody knew for this token, and once because what was known does not fit.
+    assert_eq!(misbehaving.asked("tools/list"), lists + 2, "what it wants in headers is looked up again");
+    misbehaving.faults().add("tools/call", mismatch, None);
+    assert_eq!(called().await["error"]["code"], -32020);
+    assert_eq!(misbehaving.asked("tools/call"), calls + 4, "and not without end");
 }
 
 #[tokio::test]

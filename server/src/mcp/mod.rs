@@ -6,6 +6,7 @@
 
 mod abilities;
 mod answer;
+mod batch;
 mod cancel;
 mod catalog;
 mod connect;
