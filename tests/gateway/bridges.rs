@@ -8,7 +8,7 @@ use countersign_fixtures::{
     http::Server,
     mcp::{
         Listening,
-        everything::Everything,
+        everything::{Change, Everything},
         legacy_only,
         misbehaving::{Fault, Misbehaving},
         modern_only,
@@ -19,11 +19,14 @@ use http::Method;
 use rmcp::{
     model::{
         CallToolRequest, CallToolRequestParams, ClientRequest, GetPromptRequestParams,
-        ReadResourceRequestParams,
+        ReadResourceRequestParams, ServerNotification, SubscribeRequestParams, SubscriptionFilter,
+        UnsubscribeRequestParams,
     },
     service::PeerRequestOptions,
 };
 use serde_json::{Value, json};
+
+const WATCHED: &str = "test://watched-resource";
 
 /// A gateway before a backend that was never taught 2026-07-28, and one that has no sessions.
 struct House {
@@ -133,6 +136,56 @@ async fn what_a_client_cancels_ends_where_it_runs_whatever_that_speaks() {
             everything.wait_for_cancelled(time + 1).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_subscription_hears_of_changes_whatever_a_backend_speaks() {
+    let house = House::build().await;
+    let (client, _heard) = connect(&house.gateway, Era::Modern).await;
+    let of_new = format!("new+{WATCHED}");
+    let chosen =
+        SubscriptionFilter::builder().tools_list_changed().resource_subscriptions([WATCHED, &of_new]).build();
+    let mut subscription = client.listen(chosen).await.unwrap();
+    house.old.change(Change::Prompts);
+    for everything in [&house.old, &house.new] {
+        everything.change(Change::Tools);
+        let news = subscription.next().await.unwrap();
+        assert!(matches!(news, Some(ServerNotification::ToolListChangedNotification(_))), "{news:?}");
+    }
+    for (everything, uri) in [(&house.old, WATCHED), (&house.new, of_new.as_str())] {
+        everything.change(Change::watched_resource());
+        let news = subscription.next().await.unwrap();
+        let Some(ServerNotification::ResourceUpdatedNotification(update)) = news else {
+            panic!("{news:?}");
+        };
+        assert_eq!(update.params.uri, uri);
+    }
+}
+
+#[tokio::test]
+#[allow(deprecated, reason = "so are subscriptions of sessions")]
+async fn the_client_of_a_session_hears_of_changes_whatever_a_backend_speaks() {
+    let house = House::build().await;
+    let (client, mut heard) = connect(&house.gateway, Era::Legacy).await;
+    let of_new = format!("new+{WATCHED}");
+    for uri in [WATCHED, &of_new] {
+        client.subscribe(SubscribeRequestParams::new(uri)).await.unwrap();
+    }
+    for (everything, change, news) in [
+        (&house.old, Change::Tools, Heard::Tools),
+        (&house.new, Change::Prompts, Heard::Prompts),
+        (&house.old, Change::watched_resource(), Heard::Resource(WATCHED.to_owned())),
+        (&house.new, Change::watched_resource(), Heard::Resource(of_new.clone())),
+    ] {
+        // What the gateway listens to begins a moment after the client has said what it wants.
+        let mut told = None;
+        while told.as_ref() != Some(&news) {
+            everything.change(change.clone());
+            let moment = std::time::Duration::from_millis(200);
+            told = tokio::time::timeout(moment, heard.recv()).await.ok().flatten();
+        }
+    }
+    client.unsubscribe(UnsubscribeRequestParams::new(&of_new)).await.unwrap();
 }
 
 #[tokio::test]

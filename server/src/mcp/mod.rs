@@ -13,7 +13,9 @@ mod connect;
 mod era;
 mod error;
 mod fanout;
+mod filter;
 mod flights;
+mod follow;
 mod forward;
 mod hello;
 #[cfg(any(test, feature = "internals"))]
