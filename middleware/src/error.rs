@@ -231,6 +231,18 @@ impl Error {
         self
     }
 
+    /// For a layer of one's own behind [`VerifyIdentity`](crate::identity): the access token was good and was revoked, so
+    /// its bearer has to sign in again.
+    ///
+    /// ```
+    /// use countersign::{Error, Kind};
+    ///
+    /// assert_eq!(Error::revoked_token().kind(), Kind::UnacceptableToken);
+    /// ```
+    pub fn revoked_token() -> Self {
+        Self::new(Kind::UnacceptableToken, "the access token was revoked")
+    }
+
     /// For programs.
     pub fn kind(&self) -> Kind {
         self.0.kind

@@ -16,7 +16,7 @@ pub mod expression;
 pub mod extract;
 #[cfg(any(feature = "exchange", feature = "identity", feature = "tokens"))]
 #[cfg_attr(not(feature = "full"), allow(dead_code, reason = "each layer fetches in its own way"))]
-mod fetch;
+pub mod fetch;
 #[cfg(any(feature = "exchange", feature = "tokens"))]
 #[cfg_attr(not(feature = "exchange"), allow(dead_code, reason = "only exchanged tokens are kept"))]
 mod flight;

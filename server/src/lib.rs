@@ -1,12 +1,12 @@
 //! The gateway. What people use of it is the program `countersign`; nothing here is promised to stay as it is.
 
+// What a gateway does while it serves is one type, and it has more layers than the compiler looks into by itself.
+#![recursion_limit = "256"]
+
 mod cli;
 mod config;
+mod federation;
 mod http;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "its endpoints are to come; these are what they are made of")
-)]
 mod issuer;
 mod mcp;
 #[cfg_attr(

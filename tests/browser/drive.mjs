@@ -1,17 +1,24 @@
 // Plays one scenario in a Chromium of its own and prints what happened, as one JSON object:
 //
-//   node drive.mjs SCENARIO.mjs URL SCREENSHOT.png
+//   node drive.mjs SCENARIO.mjs URL SCREENSHOT.png [MANNER]
 //
-// A scenario's default export is `async ({ page, url, screenshot }) => answer`. Everything else is the same for
-// all of them: a fresh profile, no way out to the network, and a record of every attempt to find one.
+// A scenario's default export is `async ({ page, url, told, screenshot, look }) => answer`. MANNER is a JSON object: its
+// `browser` holds options of playwright's for the whole visit, and the rest is for the scenario, as `told`. `look(name)`
+// takes a picture beside SCREENSHOT.png and says what is wrong with the page. Everything else is the same for all of
+// them: a fresh profile, no way out to the network, and a record of every attempt to find one.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import audit from "./audit.mjs";
+
+// WCAG 2: contrast of text, 1.4.3; size of what is pressed, 2.5.5.
+const NEEDED = { contrast: 4.5, target: 44 };
 
 const { chromium } = createRequire(path.join(setting("COUNTERSIGN_NPM"), "package.json"))("playwright-core");
-const [scenario, url, picture] = process.argv.slice(2);
+const [scenario, url, picture, manner] = process.argv.slice(2);
+const { browser: options, ...told } = JSON.parse(manner ?? "{}");
 const { default: play } = await import(pathToFileURL(path.resolve(scenario)));
 
 const profile = await mkdtemp(path.join(tmpdir(), "countersign-browser-"));
@@ -27,6 +34,7 @@ async function visit() {
     executablePath: setting("COUNTERSIGN_CHROMIUM"),
     headless: true,
     chromiumSandbox: false,
+    ...options,
     timeout: 60_000,
     args: [
       "--disable-gpu",
@@ -42,20 +50,29 @@ async function visit() {
   });
   const requests = [];
   const complaints = [];
+  const looks = [];
   browser.on("request", (request) => requests.push(request.url()));
   browser.on("weberror", (error) => complaints.push(String(error.error())));
   browser.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  // The console tells these too, where a page has one.
+  await browser.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (it) => console.error(`the policy forbids ${it.effectiveDirective}`));
+  });
   let answer;
   try {
     const page = browser.pages()[0] ?? (await browser.newPage());
     page.setDefaultTimeout(20_000);
     const screenshot = () => page.screenshot({ path: picture, fullPage: true });
-    answer = await play({ page, url, screenshot });
+    const look = async (name) => {
+      await page.screenshot({ path: picture.replace(/\.png$/, `-${name}.png`), fullPage: true });
+      looks.push({ name, url: page.url(), wrong: await page.evaluate(audit, NEEDED) });
+    };
+    answer = await play({ page, url, told, screenshot, look });
   } finally {
     // The log is whole only once the browser has ended.
     await browser.close();
   }
-  return { answer: answer ?? null, requests, complaints, ...contacts(await readFile(log, "utf8")) };
+  return { answer: answer ?? null, requests, complaints, looks, ...contacts(await readFile(log, "utf8")) };
 }
 
 // What the browser as a whole looked up and connected to, its own services included: pages are not all it loads.

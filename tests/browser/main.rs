@@ -1,7 +1,15 @@
 //! What a person sees: pages in Chromium, driven by playwright-core. `tests/run` prepares both.
-#![allow(clippy::expect_used, clippy::panic, reason = "a visit that cannot be made has failed")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a visit that cannot be made has failed"
+)]
 
 mod harness;
+mod journeys;
+mod scene;
 mod sign_in;
 
 use axum::{

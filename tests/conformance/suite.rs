@@ -45,7 +45,7 @@ pub(crate) async fn run(url: &str, revision: &str) -> Report {
         .output()
         .await
         .expect("the suite runs");
-    let report = read(folder.path());
+    let report = read(folder.path(), "server-");
     assert!(
         !report.is_empty(),
         "the suite found nothing:\n{}{}",
@@ -73,19 +73,20 @@ pub(crate) fn objections(checks: Option<&Vec<Check>>) -> Vec<String> {
     checks.iter().filter(bad).map(told).collect()
 }
 
-fn package() -> PathBuf {
+/// Where the suite is.
+pub(crate) fn package() -> PathBuf {
     peers::npm().join("node_modules/@modelcontextprotocol/conformance")
 }
 
-/// Each scenario leaves a folder `server-<name>-<year>-…` with a file in it.
-fn read(folder: &Path) -> Report {
+/// Each scenario leaves a folder `<kind><name>-<year>-…` with a file in it.
+pub(crate) fn read(folder: &Path, kind: &str) -> Report {
     let mut report = Report::new();
     for entry in fs::read_dir(folder).expect("the results can be read") {
         let path = entry.expect("the results can be read").path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         let timestamp = "-2026-11-21T10-55-34-519Z".len();
         let end = name.len().saturating_sub(timestamp);
-        let scenario = name.get(..end).and_then(|name| name.strip_prefix("server-"));
+        let scenario = name.get(..end).and_then(|name| name.strip_prefix(kind));
         let Some(scenario) = scenario else {
             panic!("{name} is no scenario's folder");
         };

@@ -1,6 +1,8 @@
 //! The official conformance suite through the gateway, with the AWS stack in between: what a server passes directly, it
 //! passes here. The suite `conformance` of `tests/run` prepares it.
 
+mod sign_in;
+
 use crate::{
     gateway::Gateway,
     suite::{Report, objections, required, run},

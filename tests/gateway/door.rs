@@ -4,6 +4,12 @@ use crate::gateway::{Gateway, LEGACY, MODERN, message, modern_body};
 use countersign_tests::client::Plain;
 use http::{Method, StatusCode};
 use serde_json::json;
+use std::time::Duration;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::timeout,
+};
 
 #[tokio::test]
 async fn whoever_has_no_token_is_led_to_the_issuer() {
@@ -82,4 +88,39 @@ async fn a_message_may_be_eight_mebibytes_long() {
     let headers = [("authorization", authorization.as_str()), ("mcp-protocol-version", LEGACY)];
     let answer = gateway.send(Method::POST, &headers, &"x".repeat(8 * 1024 * 1024 + 1)).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_overtake_the_request_and_the_connection_goes_on() {
+    let gateway = Gateway::start().await;
+    let (_, address) = gateway.endpoint.strip_suffix("/mcp").unwrap().split_once("//").unwrap();
+    let mut client = BufReader::new(TcpStream::connect(address).await.unwrap());
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    let early = timeout(Duration::from_millis(300), client.fill_buf()).await;
+    assert!(early.is_err(), "an answer to half a request: {early:?}");
+    client.write_all(b"{}").await.unwrap();
+    assert_eq!(status(&mut client).await, "HTTP/1.1 401 Unauthorized");
+    let next = format!("GET /.well-known/oauth-protected-resource HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    client.write_all(next.as_bytes()).await.unwrap();
+    assert_eq!(status(&mut client).await, "HTTP/1.1 200 OK");
+}
+
+/// The first line of an answer, whose rest is read, too.
+async fn status(client: &mut BufReader<TcpStream>) -> String {
+    let (mut first, mut length) = (String::new(), 0);
+    client.read_line(&mut first).await.unwrap();
+    loop {
+        let mut line = String::new();
+        assert_ne!(client.read_line(&mut line).await.unwrap(), 0, "the connection ended after {first}");
+        match line.trim_end().split_once(": ") {
+            Some(("content-length", value)) => length = value.parse().unwrap(),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    client.read_exact(&mut vec![0; length]).await.unwrap();
+    first.trim_end().to_owned()
 }

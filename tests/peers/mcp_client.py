@@ -5,8 +5,9 @@ Arguments: the server's URL, the mode ("auto", "legacy" or a version), and a JSO
 {"do": "prompt", "name": …, "arguments": {…}}; {"do": "complete", "name": …, "argument": …, "value": …} for a prompt's
 argument; {"do": "cancel", "name": …, "arguments": {…}}, a call that is cancelled once it tells progress; or {"do": "watch",
 "uri": …, "name": …}, which calls a tool and tells the first change that is heard of. A call tells its progress, as
-[[progress, total], …]. Questions are answered: the name is Ada, the city Paris. A bearer token comes in the variable
-MCP_TOKEN.
+[[progress, total], …]. Questions are answered: the name is Ada, the city Paris. {"do": "expire"} makes it believe
+that its token is too old. A bearer token comes in the variable MCP_TOKEN; where MCP_SIGN_IN is set, it gets one by itself,
+see mcp_sign_in.py.
 
 First comes "connected:" with the protocol version and the server's name, then "answer:" for each step. An answer is
 the result, or {"error": …}; both tell the HTTP statuses that were seen meanwhile.
@@ -19,6 +20,7 @@ import sys
 
 import anyio
 import httpx2
+import mcp_sign_in
 import mcp_types as types
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
@@ -30,11 +32,12 @@ async def main(url, mode, steps):
     async def remember(response):
         statuses.append(response.status_code)
 
+    auth = await mcp_sign_in.provider(url, say) if os.environ.get("MCP_SIGN_IN") else None
     token = os.environ.get("MCP_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     hooks = {"response": [remember]}
     # A proxy that the environment names is not for loopback.
-    async with httpx2.AsyncClient(headers=headers, event_hooks=hooks, timeout=30, trust_env=False) as http:
+    async with httpx2.AsyncClient(auth=auth, headers=headers, event_hooks=hooks, timeout=30, trust_env=False) as http:
         try:
             transport = streamable_http_client(url, http_client=http)
             answers = {"elicitation_callback": fill_in, "sampling_callback": imagine}
@@ -42,13 +45,15 @@ async def main(url, mode, steps):
                 server = client.server_info.name if client.server_info else None
                 say("connected:", {"version": client.protocol_version, "server": server}, statuses)
                 for step in steps:
-                    say("answer:", await answer(client, step), statuses)
+                    say("answer:", await answer(client, step, auth), statuses)
         except Exception as error:  # pylint: disable=broad-exception-caught
             say("failed:", {"error": told(error)}, statuses)
             sys.exit(1)
 
 
-async def answer(client, step):
+async def answer(client, step, auth):
+    if step["do"] == "expire":
+        return mcp_sign_in.expire(auth)
     try:
         return plain(await asked(client, step))
     except MCPError as error:

@@ -11,6 +11,7 @@ import sys
 
 import anyio
 import httpx
+import mcp_sign_in
 from mcp import ClientSession, McpError, types
 from mcp.client.streamable_http import streamable_http_client
 
@@ -23,11 +24,12 @@ async def main(url, mode, steps):
     async def remember(response):
         statuses.append(response.status_code)
 
+    auth = await mcp_sign_in.provider(url, say) if os.environ.get("MCP_SIGN_IN") else None
     token = os.environ.get("MCP_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     hooks = {"response": [remember]}
     # A proxy that the environment names is not for loopback.
-    async with httpx.AsyncClient(headers=headers, event_hooks=hooks, timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(auth=auth, headers=headers, event_hooks=hooks, timeout=30, trust_env=False) as http:
         try:
             async with streamable_http_client(url, http_client=http) as (reads, writes, _):
                 answers = {"elicitation_callback": fill_in, "sampling_callback": imagine}
@@ -36,13 +38,15 @@ async def main(url, mode, steps):
                     told_version = {"version": hello.protocolVersion, "server": hello.serverInfo.name}
                     say("connected:", told_version, statuses)
                     for step in steps:
-                        say("answer:", await answer(session, step), statuses)
+                        say("answer:", await answer(session, step, auth), statuses)
         except Exception as error:  # pylint: disable=broad-exception-caught
             say("failed:", {"error": told(error)}, statuses)
             sys.exit(1)
 
 
-async def answer(session, step):
+async def answer(session, step, auth):
+    if step["do"] == "expire":
+        return mcp_sign_in.expire(auth)
     try:
         return await asked(session, step)
     except McpError as error:

@@ -1,4 +1,4 @@
-//! The npm package oidc-provider, and people who sign in there.
+//! The npm package oidc-provider.
 #![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -6,17 +6,14 @@
 )]
 
 use crate::{
-    client::{Answer, Plain, encode},
+    client::{Plain, encode},
     peers,
+    person::Person,
     process::Counterpart,
 };
-use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
-use http_body_util::Full;
+use http::StatusCode;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use tokio::process::Command;
-use url::Url;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/npm/oidc-provider.mjs");
 const BACK: &str = "http://127.0.0.1:4711/callback";
@@ -62,7 +59,7 @@ impl Provider {
             ("code_challenge_method", "S256"),
         ]);
         let first = format!("{}?{query}", self.endpoint("authorization_endpoint"));
-        let back = Person::called(name).walk_through(&first).await;
+        let back = Person::called(name).walk(&first, BACK).await;
         let code = back
             .query_pairs()
             .find_map(|(name, value)| (name == "code").then(|| value.into_owned()))
@@ -94,69 +91,6 @@ impl Provider {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         answer.json()
     }
-}
-
-/// Somebody with a browser that keeps cookies, who signs in and agrees to everything.
-struct Person {
-    name: String,
-    http: Plain,
-    cookies: BTreeMap<String, String>,
-}
-
-impl Person {
-    fn called(name: &str) -> Self {
-        Self { name: name.to_owned(), http: Plain::default(), cookies: BTreeMap::new() }
-    }
-
-    /// Follows redirects and fills in forms until a redirect leads back to the client.
-    async fn walk_through(mut self, first: &str) -> Url {
-        let mut here = Url::parse(first).unwrap();
-        let mut answer = self.visit(Method::GET, &here, String::new()).await;
-        for _ in 0..10 {
-            if answer.status.is_redirection() {
-                here = here.join(answer.header("location")).unwrap();
-                if here.as_str().starts_with(BACK) {
-                    return here;
-                }
-                answer = self.visit(Method::GET, &here, String::new()).await;
-            } else {
-                let page = answer.text();
-                let action = between(&page, "action=\"", "\"");
-                let prompt = between(&page, "name=\"prompt\" value=\"", "\"");
-                here = here.join(action).unwrap();
-                let form = encode(&[("prompt", prompt), ("login", &self.name), ("password", "any")]);
-                answer = self.visit(Method::POST, &here, form).await;
-            }
-        }
-        panic!("no end of pages: {here}");
-    }
-
-    async fn visit(&mut self, method: Method, url: &Url, form: String) -> Answer {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = Request::builder()
-            .method(method)
-            .uri(url.as_str())
-            .header(header::COOKIE, cookies.join("; "))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(Bytes::from(form)))
-            .unwrap();
-        let answer = self.http.send(request).await.unwrap();
-        for cookie in answer.headers.get_all(header::SET_COOKIE) {
-            let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
-            match rest.split(';').next().unwrap_or_default() {
-                "" => self.cookies.remove(name),
-                value => self.cookies.insert(name.to_owned(), value.to_owned()),
-            };
-        }
-        answer
-    }
-}
-
-fn between<'p>(page: &'p str, before: &str, after: &str) -> &'p str {
-    page.split_once(before)
-        .and_then(|(_, rest)| rest.split_once(after))
-        .map(|(found, _)| found)
-        .unwrap_or_else(|| panic!("no {before:?} in {page}"))
 }
 
 /// A member of an object that is a text.

@@ -1,5 +1,22 @@
 //! Asking other servers for documents and tokens, without trusting their answers to be small, quick or where they say
 //! they are.
+//!
+//! A [`Fetcher`] goes to public addresses over https, and further only as its [`Reach`] says. Names are judged by what
+//! they resolve to at the moment of connecting; redirects are not followed; an answer has 256 KiB and five seconds.
+//!
+//! ```
+//! use countersign::fetch::{Fetcher, Reach};
+//! use http::Request;
+//! use http_body_util::Full;
+//!
+//! # async fn example() -> Result<(), countersign::fetch::Unanswered> {
+//! let fetcher = Fetcher::new(Reach::default(), None)?;
+//! let request = Request::get("https://login.example.com/.well-known/openid-configuration");
+//! let answer = fetcher.send(request.body(Full::default()).expect("a request")).await?;
+//! assert!(answer.body().len() <= 256 * 1024);
+//! # Ok(())
+//! # }
+//! ```
 
 pub(crate) mod json;
 #[cfg(any(feature = "exchange", feature = "tokens"))]
@@ -27,7 +44,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     task::{Context, Poll},
@@ -41,9 +58,9 @@ const MAX_DOCUMENT: usize = 256 * 1024;
 /// For the whole of a fetch, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a fetch may go besides public addresses over https.
+/// Where a fetch may go besides public addresses over https. By default nowhere.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reach {
+pub struct Reach {
     /// Plain http, and only to this machine.
     pub(crate) loopback: bool,
     /// Addresses of private networks.
@@ -52,14 +69,14 @@ pub(crate) struct Reach {
 
 /// A client for the servers of one party.
 #[derive(Clone, Debug)]
-pub(crate) struct Fetcher {
+pub struct Fetcher {
     client: Client<HttpsConnector<HttpConnector<Guarded>>, Full<Bytes>>,
     reach: Reach,
 }
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Unanswered {
+pub struct Unanswered {
     /// For the operator's log.
     pub(crate) what: String,
     /// Nothing of the request was sent. Where this is `false`, nobody knows what became of it.
@@ -75,7 +92,26 @@ struct Guarded {
 
 impl Fetcher {
     /// `authorities` is a PEM bundle to trust instead of the system's.
-    pub(crate) fn new(reach: Reach, authorities: Option<&[u8]>) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// When there is no certificate authority to trust, or one of the bundle cannot be read.
+    pub fn new(reach: Reach, authorities: Option<&[u8]>) -> Result<Self, Unanswered> {
+        Self::trusting(reach, authorities).map_err(Unanswered::unsent)
+    }
+
+    /// Sends `request`; the answer is whole, and whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// When the address is out of reach, and when the answer is too slow or too large.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Unanswered> {
+        let url = Url::parse(&request.uri().to_string());
+        let url = url.map_err(|error| Unanswered::unsent(format!("it has no address: {error}")))?;
+        self.answer(&url, request).await
+    }
+
+    pub(crate) fn trusting(reach: Reach, authorities: Option<&[u8]>) -> Result<Self, String> {
         let roots = match authorities {
             Some(bundle) => bundled_roots(bundle)?,
             None => system_roots(),
@@ -128,7 +164,7 @@ impl Fetcher {
         url: &Url,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Bytes>, Unanswered> {
-        self.reach.check(url).map_err(|what| Unanswered { what, unsent: true })?;
+        self.reach.check(url).map_err(Unanswered::unsent)?;
         match tokio::time::timeout(TIMEOUT, self.exchange(request)).await {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -156,7 +192,40 @@ impl Fetcher {
     }
 }
 
+impl Unanswered {
+    fn unsent(what: String) -> Self {
+        Self { what, unsent: true }
+    }
+
+    /// Whether nothing of the request was sent. Otherwise nobody knows what became of it.
+    pub fn is_unsent(&self) -> bool {
+        self.unsent
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Unanswered {}
+
 impl Reach {
+    /// This machine as well, also over plain http.
+    #[must_use]
+    pub fn and_loopback(mut self) -> Self {
+        self.loopback = true;
+        self
+    }
+
+    /// Private networks as well, for servers that whoever configures this names and nobody else.
+    #[must_use]
+    pub fn dangerous_and_private_addresses(mut self) -> Self {
+        self.private = true;
+        self
+    }
+
     /// Judges a URL by what it says. Names are judged again by what they resolve to.
     pub(crate) fn check(self, url: &Url) -> Result<(), String> {
         let address = match url.host() {
@@ -331,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_bundle_without_certificates_is_refused() {
-        let problem = |pem: &str| Fetcher::new(Reach::default(), Some(pem.as_bytes())).unwrap_err();
+        let problem = |pem: &str| Fetcher::trusting(Reach::default(), Some(pem.as_bytes())).unwrap_err();
         for none in ["", "not pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
             assert!(problem(none).starts_with("the CA bundle holds no certificate; it has to be PEM"));
         }

@@ -255,7 +255,7 @@ impl Issuer {
         let fetcher = match (&source, &ask, &self.authorities) {
             (None, None, None) => None,
             // A bundle is read even if nothing can be fetched, for its problems to be told with the others.
-            _ => Fetcher::new(reach, self.authorities.as_deref()).map_err(&mut complain).ok(),
+            _ => Fetcher::trusting(reach, self.authorities.as_deref()).map_err(&mut complain).ok(),
         };
         let keys = match (self.keys, source, &fetcher) {
             (Keys::Local(keys), ..) => Some(KeySource::Local(keys)),

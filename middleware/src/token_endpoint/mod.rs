@@ -20,10 +20,8 @@ mod client_authentication;
 mod client_key;
 mod problem;
 
-#[cfg(feature = "exchange")]
-pub(crate) use self::answer::Granted;
 pub(crate) use self::{
-    answer::{Code, Failure},
+    answer::{Code, Failure, Granted},
     ask::TokenClient,
 };
 pub use self::{client_authentication::ClientAuthentication, client_key::ClientKey, problem::ConfigError};
@@ -89,7 +87,7 @@ impl TokenEndpoint {
         if let Err(problem) = self.client.check() {
             problems.push(format!("{what}: {problem}"));
         }
-        let fetcher = Fetcher::new(reach, self.authorities.as_deref());
+        let fetcher = Fetcher::trusting(reach, self.authorities.as_deref());
         match (url, fetcher) {
             (Some(url), Ok(fetcher)) if problems.is_empty() => {
                 Ok(TokenClient::new(url, self.client, fetcher, clock))

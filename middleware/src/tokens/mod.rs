@@ -57,8 +57,8 @@ pub use self::{
     service::ResolveTokens,
     source::{TokenRequest, TokenSource},
     stored::{
-        Account, Connection, Finding, Lease, OAuthRefresh, Refresh, RefreshFailure, Refreshed, StoredTokens,
-        StoredTokensBuilder, TokenStore, Written,
+        Account, Connection, Finding, Lease, OAuthCodes, OAuthRefresh, Refresh, RefreshFailure, Refreshed,
+        StoredTokens, StoredTokensBuilder, TokenStore, Unredeemed, Written,
     },
 };
 pub use crate::refusal::Refusal;

@@ -6,7 +6,13 @@ mod accounts;
 mod demo;
 mod failure;
 mod gateway;
+mod inbox;
+mod order;
+mod revoke;
+mod rotate;
 mod serve;
+#[cfg(test)]
+mod sign_in;
 mod validate;
 
 use self::failure::Failure;
@@ -25,6 +31,8 @@ struct Arguments {
 enum Command {
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
+    Revoke(revoke::Revoke),
+    Rotate(rotate::Rotate),
     Serve(serve::Serve),
     Validate(validate::Validate),
 }
@@ -35,6 +43,8 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match command {
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run(),
+        Command::Revoke(revoke) => revoke.run().map(|()| ExitCode::SUCCESS),
+        Command::Rotate(rotate) => rotate.run().map(|()| ExitCode::SUCCESS),
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
         Command::Validate(validate) => Ok(validate.run()),
     };

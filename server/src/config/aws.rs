@@ -2,6 +2,7 @@
 
 use super::{
     diagnostic::Findings,
+    minting::{Minted, Minting},
     providers::Known,
     raw::{self, WebIdentity, WhichToken},
     roles::resolve_roles,
@@ -24,6 +25,7 @@ pub(crate) struct Aws {
     /// Signed in place of the address's own host.
     pub(crate) host: Option<Authority>,
     pub(crate) credentials: Credentials,
+    pub(crate) minted: Option<Minted>,
 }
 
 /// Whose credentials a signature is made with.
@@ -45,6 +47,16 @@ pub(crate) struct AsCaller {
     pub(crate) session: Session,
 }
 
+impl Aws {
+    /// Whether a caller has to have connected an account.
+    pub(super) fn needs_accounts(&self) -> bool {
+        match &self.credentials {
+            Credentials::WebIdentity { needs, .. } | Credentials::Brokered { needs, .. } => !needs.is_empty(),
+            Credentials::Service(_) => false,
+        }
+    }
+}
+
 pub(super) fn resolve_aws(
     raw: Spanned<raw::Aws>,
     url: Option<&Uri>,
@@ -62,10 +74,19 @@ pub(super) fn resolve_aws(
         Some(Spanned { value, referenced, .. }) => (Some(value), referenced),
         None => (None, place),
     };
-    if source.is_none() && known.has_authorization_server() {
-        let remedy = "add `credentials: { web_identity: caller }`, or another choice";
-        findings.error(place, "nothing says whose token STS is shown", remedy);
+    let source = match source {
+        None if known.has_authorization_server() => Some(raw::Credentials::WebIdentity(WebIdentity::Minted)),
+        source => source,
+    };
+    let is_minted = matches!(source, Some(raw::Credentials::WebIdentity(WebIdentity::Minted)));
+    if is_minted && !known.has_authorization_server() {
+        let what = "there is no authorization server that could make tokens for STS (V-01)";
+        let remedy = "describe an `authorization_server`, or write `web_identity: caller`";
+        findings.error(source_place, what, remedy);
+        return None;
     }
+    let at_aws = raw.sts.endpoint.is_none();
+    let minted = is_minted.then(|| Minted { by: Minting::default(), place: source_place, at_aws });
     let by_token = !matches!(source, Some(raw::Credentials::Brokered | raw::Credentials::Service));
     let identity = match raw.service_identity {
         Some(Spanned { referenced, .. }) if by_token => {
@@ -81,7 +102,7 @@ pub(super) fn resolve_aws(
         external_id: raw.external_id,
         source_identity: raw.source_identity,
         tags: raw.tags,
-        by_token,
+        by_token: by_token && !is_minted,
     };
     if let Some(raw::Credentials::Service) = source {
         terms.refuse_all(findings);
@@ -91,7 +112,8 @@ pub(super) fn resolve_aws(
             let what = "callers have no roles here, as this server signs for all of them";
             findings.error(place, what, "remove it, or choose other `credentials`");
         }
-        return Some(Aws { target: target?, host: host?, credentials: Credentials::Service(identity?) });
+        let credentials = Credentials::Service(identity?);
+        return Some(Aws { target: target?, host: host?, credentials, minted });
     }
     let Some(rules) = raw.roles else {
         findings.error(
@@ -108,7 +130,7 @@ pub(super) fn resolve_aws(
         (Some(raw::Credentials::WebIdentity(WebIdentity::Upstream(of))), _) => {
             by_upstream(&of, known, &mut needs, findings)
         }
-        _ => Some(Session::caller()),
+        _ => Some(minted.as_ref().map_or_else(Session::caller, |minted| Session::minted(minted.by.clone()))),
     };
     let roles = resolve_roles(rules, raw.session_name, known, &mut needs, findings);
     let session = resolve_session(begun?, terms, source_place, known, &mut needs, findings);
@@ -117,7 +139,7 @@ pub(super) fn resolve_aws(
         Some(identity) => Credentials::Brokered { as_caller, needs, identity },
         None => Credentials::WebIdentity { as_caller, needs },
     };
-    Some(Aws { target: target?, host: host?, credentials })
+    Some(Aws { target: target?, host: host?, credentials, minted })
 }
 
 /// The inner `None`: the address's own.

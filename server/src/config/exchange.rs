@@ -27,6 +27,16 @@ pub(crate) enum TokenExchange {
     Upstream(Exchange<UpstreamsToken>, Vec<Need>),
 }
 
+impl TokenExchange {
+    /// Whether a caller has to have connected an account.
+    pub(super) const fn needs_accounts(&self) -> bool {
+        match self {
+            Self::Caller(_) => false,
+            Self::CallerWith(..) | Self::Upstream(..) => true,
+        }
+    }
+}
+
 pub(super) fn resolve_exchange(
     raw: Spanned<raw::TokenExchange>,
     known: &Known,
@@ -72,8 +82,12 @@ pub(super) fn resolve_id_jag(
     let Spanned { value: raw, referenced, .. } = raw;
     let redeeming = resolve_endpoint(raw.endpoint(), None, findings);
     let raw::IdJag { provider, asserted_by, authorization_server, resource, scope, .. } = raw;
-    let provider = known.provider(&provider, findings)?;
-    let asserting = known.endpoint(&provider)?;
+    let (named, provider) = (provider.referenced, known.provider(&provider, findings)?);
+    let Some(asserting) = known.endpoint(&provider) else {
+        let what = format!("nothing says where `{provider}` gives assertions");
+        findings.error(named, what, "add `token_url: https://…` to that upstream");
+        return None;
+    };
     let id_jag = IdJag {
         asserted_by: asserted_by.value,
         authorization_server: authorization_server.value,

@@ -3,17 +3,21 @@
 //! [`raw`] is the file as it stands, every value with its place; [`resolved`] is made of types that cannot be wrong.
 //! Between the two every problem is found and told, not only the first.
 
+pub(crate) mod authorization_server;
 pub(crate) mod aws;
 pub(crate) mod diagnostic;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
 pub(crate) mod headers;
+mod issuers;
 mod key;
 mod load;
+pub(crate) mod minting;
 mod near;
 pub(crate) mod program;
-pub(crate) mod providers;
+mod providers;
 pub(crate) mod raw;
+pub(crate) mod redirect;
 pub(crate) mod resolved;
 mod roles;
 mod secret;

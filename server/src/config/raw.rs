@@ -4,9 +4,10 @@
 //! they are wrong.
 
 mod auth;
+mod authorization_server;
 mod store;
 
-pub(crate) use self::{auth::*, store::*};
+pub(crate) use self::{auth::*, authorization_server::*, store::*};
 
 use serde::{
     Deserialize, Deserializer,
@@ -21,7 +22,8 @@ use std::{fmt, marker::PhantomData};
 pub(crate) struct Config {
     pub(crate) listen: Option<Spanned<String>>,
     pub(crate) public_url: Option<Spanned<String>>,
-    pub(crate) identity: Spanned<Identity>,
+    /// May be left out where there is an authorization server: its own tokens are believed anyway.
+    pub(crate) identity: Option<Spanned<Identity>>,
     pub(crate) backends: Spanned<Named<Backend>>,
     pub(crate) naming: Option<Naming>,
     pub(crate) sessions: Option<Sessions>,

@@ -1,23 +1,29 @@
 //! What a configuration means, in types that cannot be wrong.
 
 use super::{
+    authorization_server::{AuthorizationServer, resolve_authorization_server},
     aws::{Aws, resolve_aws},
     diagnostic::Findings,
     endpoint::{Endpoint, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
+    issuers::{Issuer, check_strangers, places_of_issuers, resolve_issuers},
+    minting::{Minted, check_minting},
     program::{Program, resolve_program},
-    providers::{Known, Providers, resolve_providers},
+    providers::Known,
     raw,
     store::{Store, resolve_store},
 };
 use axum::http::{HeaderName, Uri};
-use countersign::{attach::FixedHeaders, identity, sign::AgentRuntime};
+use countersign::{attach::FixedHeaders, sign::AgentRuntime};
 use serde_saphyr::{Location, Spanned};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
+
+/// Where MCP is spoken, below the public address.
+pub(crate) const ENDPOINT: &str = "/mcp";
 
 /// How long a backend's name may be.
 const MAX_NAME: usize = 32;
@@ -32,18 +38,10 @@ pub(crate) struct Gateway {
     /// At least one, each with a name of its own.
     pub(crate) backends: Vec<Backend>,
     pub(crate) endpoint: Endpoint,
-    /// At which callers have accounts; `None` where none is described.
-    pub(crate) providers: Option<Providers>,
+    /// Who signs people in; `None` where others do.
+    pub(crate) authorization_server: Option<AuthorizationServer>,
     /// Where tokens are kept; `None` where nothing has to be.
     pub(crate) store: Option<Store>,
-}
-
-/// Somebody whose tokens are believed.
-#[derive(Debug)]
-pub(crate) struct Issuer {
-    name: String,
-    audience: Option<String>,
-    required_scopes: Vec<String>,
 }
 
 /// An MCP server.
@@ -80,16 +78,33 @@ pub(crate) enum Auth {
     None,
 }
 
-impl Issuer {
-    /// Its address.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+impl Reached {
+    /// Where STS is shown tokens of our own.
+    pub(crate) fn minted(&self) -> Option<&Minted> {
+        match self {
+            Self::At(Address { auth: Auth::Aws(aws), .. }) => aws.minted.as_ref(),
+            Self::At(_) | Self::By(_) => None,
+        }
     }
 
-    /// What is expected of its tokens, at a gateway that is `resource`.
-    pub(crate) fn expecting(self, resource: &str) -> identity::Issuer {
-        let audience = self.audience.unwrap_or_else(|| resource.to_owned());
-        identity::Issuer::new(self.name, audience).with_required_scopes(self.required_scopes)
+    /// Whether a caller has to have connected an account.
+    pub(super) fn needs_accounts(&self) -> bool {
+        match self {
+            Self::At(address) => address.auth.needs_accounts(),
+            Self::By(_) => false,
+        }
+    }
+}
+
+impl Auth {
+    /// Whether a caller has to have connected an account.
+    fn needs_accounts(&self) -> bool {
+        match self {
+            Self::UpstreamToken(_) => true,
+            Self::Aws(aws) => aws.needs_accounts(),
+            Self::Exchange(exchange) => exchange.needs_accounts(),
+            Self::Headers(_) | Self::Query(_) | Self::None => false,
+        }
     }
 }
 
@@ -109,10 +124,21 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     } = raw;
     let listen = resolve_listen(listen, findings);
     let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
-    let issuers = resolve_issuers(identity.value.issuers, findings);
-    let known = resolve_providers(authorization_server, findings);
+    let own = public_url.as_ref().and_then(Option::as_ref).map(own_address);
+    let resource = own.as_deref().map(|own| format!("{own}{ENDPOINT}"));
+    let signs_in = authorization_server.is_some();
+    let named = places_of_issuers(identity.as_ref());
+    let issuers = resolve_issuers(identity, signs_in, own.as_deref(), findings);
+    let (authorization_server, known) =
+        resolve_authorization_server(authorization_server, resource.as_deref(), findings);
     let endpoint = resolve_endpoint(naming, sessions, lists, authorization, &backends.value, findings);
     let backends = resolve_backends(backends, &known, findings);
+    if let (Some(server), Some(backends)) = (authorization_server.iter().flatten().next(), &backends) {
+        check_strangers(&named, server, backends, findings);
+    }
+    if let (Some(url), Some(backends)) = (&public_url, &backends) {
+        check_minting(url.as_ref(), backends, findings);
+    }
     let store = resolve_store(store, known.has_authorization_server(), findings);
     Some(Gateway {
         listen: listen?.value,
@@ -120,9 +146,14 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
         issuers: issuers?,
         backends: backends?,
         endpoint: endpoint?,
-        providers: known.into_providers()?,
+        authorization_server: authorization_server?,
         store: store?,
     })
+}
+
+/// Our own address as issuers and resources have it: without the slash at its end.
+pub(crate) fn own_address(url: &Uri) -> String {
+    url.to_string().trim_end_matches('/').to_owned()
 }
 
 fn resolve_listen(listen: Option<Spanned<String>>, findings: &mut Findings) -> Option<Spanned<SocketAddr>> {
@@ -166,33 +197,6 @@ fn resolve_public_url(
         return None;
     }
     Some(Some(url))
-}
-
-fn resolve_issuers(raw: Spanned<Vec<raw::Issuer>>, findings: &mut Findings) -> Option<Vec<Issuer>> {
-    if raw.value.is_empty() {
-        findings.error(raw.referenced, "nobody is trusted, so nobody could sign in", "name an issuer");
-        return None;
-    }
-    let count = raw.value.len();
-    let mut issuers: Vec<Issuer> = Vec::new();
-    for raw::Issuer { issuer, audience, required_scopes } in raw.value {
-        let Spanned { value: name, referenced, .. } = issuer;
-        if issuers.iter().any(|other| other.name == name) {
-            findings.error(referenced, format!("`{name}` is named twice"), "remove one of the two");
-            continue;
-        }
-        let attempt = identity::Issuer::new(&name, "anything");
-        match identity::Verifier::builder().trust(attempt).build() {
-            Ok(_) => {
-                issuers.push(Issuer { name, audience: audience.map(|text| text.value), required_scopes })
-            }
-            Err(error) => {
-                let remedy = "write the issuer as its tokens do, in https, such as https://login.example.com";
-                findings.error(referenced, error.to_string(), remedy);
-            }
-        }
-    }
-    (issuers.len() == count).then_some(issuers)
 }
 
 fn resolve_backends(

@@ -39,7 +39,10 @@ pub(super) fn complain(error: &ConfigError, place: Location, findings: &mut Find
 }
 
 /// What authenticates us follows from what there is to do it with; what is said besides has to fit.
-fn resolve_client(raw: raw::Endpoint<'_>, findings: &mut Findings) -> Option<ClientAuthentication> {
+pub(super) fn resolve_client(
+    raw: raw::Endpoint<'_>,
+    findings: &mut Findings,
+) -> Option<ClientAuthentication> {
     let id = &raw.client_id.value;
     match (raw.client_authentication.map(|how| how.value), raw.client_secret, raw.private_key) {
         (None | Some(How::Basic), Some(secret), None) => {

@@ -2,11 +2,14 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts, uri::Authority,
+    },
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 /// The names this server goes by, besides those of this machine.
 #[derive(Clone, Debug)]
@@ -20,6 +23,36 @@ impl Gate {
         Self { ours: Arc::new(public_url) }
     }
 
+    /// Pages of the origins that may call the endpoint read its answers, too.
+    pub(super) fn sharing(&self) -> CorsLayer {
+        let gate = self.clone();
+        let known = move |origin: &HeaderValue, _: &Parts| {
+            origin.to_str().ok().and_then(|text| text.parse().ok()).is_some_and(|origin| gate.knows(&origin))
+        };
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(known))
+            .allow_methods([Method::GET, Method::POST, Method::DELETE])
+            .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers([
+                header::WWW_AUTHENTICATE,
+                HeaderName::from_static("mcp-session-id"),
+                HeaderName::from_static("mcp-protocol-version"),
+            ])
+            .max_age(Duration::from_secs(3600))
+    }
+
+    /// Checks Host alone: what is asked for here may be asked for by pages of anywhere.
+    pub(super) async fn pass_from_anywhere(
+        State(gate): State<Self>,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        match gate.strange_host(request.uri(), request.headers()) {
+            None => next.run(request).await,
+            Some(what) => (StatusCode::FORBIDDEN, what).into_response(),
+        }
+    }
+
     /// Checks Host and Origin before anything else happens.
     pub(super) async fn pass(State(gate): State<Self>, request: Request, next: Next) -> Response {
         match gate.refusal(request.uri(), request.headers()) {
@@ -28,7 +61,7 @@ impl Gate {
         }
     }
 
-    fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    fn strange_host(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
         // HTTP/2 names the host in the request's target.
         let host = match uri.authority() {
             Some(authority) => Some(authority.clone()),
@@ -37,18 +70,26 @@ impl Gate {
         if !host.is_some_and(|host| self.is_ours(&host)) {
             return Some("this server does not go by that name\n");
         }
+        None
+    }
+
+    fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+        if let Some(what) = self.strange_host(uri, headers) {
+            return Some(what);
+        }
         if headers.contains_key(header::ORIGIN) {
             let origin: Option<Uri> = only(headers, header::ORIGIN).and_then(|value| value.parse().ok());
-            let known = origin.is_some_and(|origin| {
-                let host = origin.authority();
-                host.is_some_and(is_loopback)
-                    || (origin.scheme() == self.ours.scheme() && host.is_some_and(|host| self.is_ours(host)))
-            });
-            if !known {
+            if !origin.is_some_and(|origin| self.knows(&origin)) {
                 return Some("pages of that origin may not call this server\n");
             }
         }
         None
+    }
+
+    fn knows(&self, origin: &Uri) -> bool {
+        let host = origin.authority();
+        host.is_some_and(is_loopback)
+            || (origin.scheme() == self.ours.scheme() && host.is_some_and(|host| self.is_ours(host)))
     }
 
     fn is_ours(&self, host: &Authority) -> bool {
@@ -66,7 +107,7 @@ fn is_loopback(authority: &Authority) -> bool {
     bare.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok();
     if values.next().is_some() { None } else { value }

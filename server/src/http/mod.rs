@@ -1,6 +1,8 @@
 //! The gateway as seen from outside: one MCP endpoint, and the documents that lead clients to it.
 
 mod gate;
+mod revoked;
 mod router;
+mod whole;
 
-pub(crate) use self::router::{ENDPOINT, router};
+pub(crate) use self::router::router;

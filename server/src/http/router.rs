@@ -1,27 +1,34 @@
-use super::gate::Gate;
-use crate::mcp::{MAX_BODY, Relay};
+use super::{gate::Gate, revoked::turn_away, whole::read_short};
+use crate::{
+    config::resolved::{ENDPOINT, own_address},
+    issuer::AuthorizationServer,
+    mcp::{MAX_BODY, Relay},
+};
 use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, Method, Response, Uri},
+    http::{HeaderMap, HeaderName, Method, Response, Uri, header},
     middleware,
     routing::{get, post},
 };
 use countersign::{Error, ServiceBuilderExt, identity::Verifier, proof::Authenticated, respond::OAuth};
 use serde_json::json;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tower::ServiceBuilder;
-
-/// Where MCP is spoken, below the public address.
-pub(crate) const ENDPOINT: &str = "/mcp";
+use tower_http::cors::{Any, CorsLayer};
 
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 
 /// Everything that can be asked of the gateway at `public_url`, whose callers `issuers` vouch for.
-pub(crate) fn router(public_url: &Uri, issuers: &[String], verifier: Verifier, relay: Relay) -> Router {
-    let base = public_url.to_string();
-    let base = base.trim_end_matches('/');
+pub(crate) fn router(
+    public_url: &Uri,
+    issuers: &[String],
+    verifier: Verifier,
+    relay: Relay,
+    signs_in: Option<&AuthorizationServer>,
+) -> Router {
+    let base = own_address(public_url);
     let metadata = format!("{base}{METADATA}{ENDPOINT}");
     let described = json!({
         "resource": format!("{base}{ENDPOINT}"),
@@ -29,19 +36,45 @@ pub(crate) fn router(public_url: &Uri, issuers: &[String], verifier: Verifier, r
         "bearer_methods_supported": ["header"],
     });
     let describe = get(async move || Json(described));
-    Router::new()
-        .route(ENDPOINT, post(message).get(session).delete(session))
+    let gate = Gate::at(public_url.clone());
+    let mcp = Router::new().route(ENDPOINT, post(message).get(session).delete(session));
+    let mcp = match signs_in.map(AuthorizationServer::revocations) {
+        Some(revocations) => mcp.layer(middleware::from_fn_with_state(revocations, turn_away)),
+        None => mcp,
+    };
+    let mcp = mcp
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(
             ServiceBuilder::new()
+                .layer(gate.sharing())
                 .respond_with(OAuth::new().with_resource_metadata(metadata))
                 .verify_identity_for_router(verifier),
         )
-        .with_state(Arc::new(relay))
-        // Outside of the layers: whoever reads these has no token yet. Some clients look at one place, some at the other.
+        .with_state(Arc::new(relay));
+    let pages = signs_in.map(AuthorizationServer::pages).unwrap_or_default();
+    // Whoever reads these has no token yet, and some are pages of anywhere. Some clients look at one place for the
+    // metadata, some at the other.
+    let open = Router::new()
         .route(METADATA, describe.clone())
         .route(&format!("{METADATA}{ENDPOINT}"), describe)
-        .layer(middleware::from_fn_with_state(Gate::at(public_url.clone()), Gate::pass))
+        .merge(signs_in.map(AuthorizationServer::endpoints).unwrap_or_default())
+        .layer(sharing_with_all());
+    let guarded = mcp.merge(pages).layer(middleware::from_fn_with_state(gate.clone(), Gate::pass));
+    let all = guarded.merge(open.layer(middleware::from_fn_with_state(gate, Gate::pass_from_anywhere)));
+    all.layer(middleware::from_fn(read_short))
+}
+
+/// What pages of any origin may read and send: it takes no cookie, and whoever sends something has to say who they are.
+fn sharing_with_all() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("mcp-protocol-version"),
+        ])
+        .max_age(Duration::from_secs(3600))
 }
 
 async fn message(

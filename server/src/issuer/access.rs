@@ -1,7 +1,7 @@
 //! Access tokens (RFC 9068): signed, for one resource, and for nobody to keep.
 
 use super::{error::Fault, grant::Grant, keys::Keys, secret};
-use countersign::clock::Clock;
+use countersign::{clock::Clock, identity::LocalKeys};
 use serde_json::{Map, Value, json};
 use std::{
     sync::Arc,
@@ -31,8 +31,24 @@ impl AccessTokens {
         self.keys.jwks()
     }
 
-    /// A token for what was granted. What upstreams said of a person never stands in place of what we say.
+    /// What this process verifies them with.
+    pub(super) fn verifying(&self) -> LocalKeys {
+        self.keys.verifying()
+    }
+
+    /// A token for what was granted.
     pub(super) fn mint(&self, grant: &Grant) -> Result<String, Fault> {
+        self.mint_for(grant, None, self.lifetime)
+    }
+
+    /// The same, for somebody who acts for the subject (RFC 8693), and for another time. What upstreams said of a person
+    /// never stands in place of what we say.
+    pub(super) fn mint_for(
+        &self,
+        grant: &Grant,
+        act: Option<&Value>,
+        lifetime: Duration,
+    ) -> Result<String, Fault> {
         let now = self.clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
         let ours = json!({
@@ -41,22 +57,43 @@ impl AccessTokens {
             "aud": grant.resource,
             "client_id": grant.client,
             "iat": now,
-            "exp": now + self.lifetime.as_secs(),
+            "exp": now + lifetime.as_secs(),
             "jti": secret::fresh_id()?,
             "scope": scopes.join(" "),
-            "sid": grant.session,
         });
         let mut claims = grant.claims.clone();
         for name in OURS_ALONE {
             claims.remove(name);
         }
         claims.extend(ours.as_object().cloned().unwrap_or_else(Map::new));
+        if !grant.session.is_empty() {
+            claims.insert("sid".to_owned(), grant.session.as_str().into());
+        }
+        claims.extend(act.map(|act| ("act".to_owned(), act.clone())));
         self.keys.sign("at+jwt", &Value::Object(claims))
     }
 }
 
+#[cfg(test)]
+impl AccessTokens {
+    /// Anything at all, signed as an access token would be.
+    pub(super) fn sign_as(&self, typ: &str, claims: &Value) -> String {
+        self.keys.sign(typ, claims).unwrap()
+    }
+}
+
 /// What no upstream has a say in, also where we say nothing.
-const OURS_ALONE: [&str; 5] = ["act", "may_act", "nbf", "cnf", "https://aws.amazon.com/tags"];
+const OURS_ALONE: [&str; 9] = [
+    "act",
+    "azp",
+    "cnf",
+    "https://aws.amazon.com/source_identity",
+    "https://aws.amazon.com/tags",
+    "may_act",
+    "nbf",
+    "scp",
+    "sid",
+];
 
 #[cfg(test)]
 mod tests {
@@ -80,11 +117,13 @@ mod tests {
         ] {
             grant.claims.insert(name.into(), value);
         }
+        let before = scene.hands.unix();
         let (one, other) = (tokens.mint(&grant).unwrap(), tokens.mint(&grant).unwrap());
         let mut claims = verified(&one, &tokens.keys.jwks()).unwrap();
         let id = claims.as_object_mut().unwrap().remove("jti").unwrap();
         assert_ne!(Some(&id), verified(&other, &tokens.keys.jwks()).unwrap().get("jti"));
-        let now = scene.hands.unix();
+        let now = claims["iat"].as_i64().unwrap();
+        assert!((before..=scene.hands.unix()).contains(&now));
         assert_eq!(
             claims,
             json!({

@@ -1,7 +1,7 @@
 //! What a client asks a person for, before anybody is bothered.
 
 use super::{
-    client::{Client, Clients},
+    client::{Client, Clients, GrantType},
     code::Issued,
     error::{Code, Fault, Problem, Refusal},
     form::Form,
@@ -56,14 +56,14 @@ impl Asked {
     pub(super) async fn read(query: &[u8], clients: &Clients, offer: &Offer) -> Result<Self, Unfit> {
         let form = Form::parse(query)?;
         let id = form.need("client_id")?;
-        let client = clients.find(id).await.map_err(Problem::from)?;
+        let client = clients.find(id).await?;
         let client = client.ok_or_else(|| {
             Refusal::new(Code::InvalidClient, "this client is not known here; it has to register again")
         })?;
         let told = form.get("redirect_uri");
         let redirect = client.redirect(told)?;
         let state = form.get("state").map(str::to_owned);
-        match wishes(&form, offer) {
+        match permitted(&client).and_then(|()| wishes(&form, offer)) {
             Ok((challenge, resource, scopes)) => Ok(Self {
                 client,
                 redirect,
@@ -86,6 +86,11 @@ pub(super) fn refused(redirect: &Redirect, state: Option<&str>, refusal: &Refusa
         vec![("error", refusal.code().name()), ("error_description", refusal.what()), ("iss", issuer)];
     parameters.extend(state.map(|state| ("state", state)));
     redirect.with(&parameters)
+}
+
+fn permitted(client: &Client) -> Result<(), Refusal> {
+    let refused = || Refusal::new(Code::UnauthorizedClient, "the client does not ask people to sign in");
+    client.may(GrantType::AuthorizationCode).then_some(()).ok_or_else(refused)
 }
 
 fn wishes(form: &Form<'_>, offer: &Offer) -> Result<(Challenge, String, BTreeSet<String>), Refusal> {
@@ -124,7 +129,7 @@ pub(super) fn resource(form: &Form<'_>, offered: &[String]) -> Result<String, Re
 }
 
 /// What was asked for, or everything that there is.
-fn scopes(form: &Form<'_>, offered: &BTreeSet<String>) -> Result<BTreeSet<String>, Refusal> {
+pub(super) fn scopes(form: &Form<'_>, offered: &BTreeSet<String>) -> Result<BTreeSet<String>, Refusal> {
     let asked: BTreeSet<String> = form
         .get("scope")
         .into_iter()

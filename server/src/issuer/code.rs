@@ -58,6 +58,8 @@ pub(super) enum Redeemed {
 
 const CODES: Namespace = Namespace::new("codes");
 const OF_PERSON: Namespace = Namespace::new("codes-of-person");
+const OF_CLIENT: Namespace = Namespace::new("codes-of-client");
+const ALL: Namespace = Namespace::new("all-codes");
 
 /// How long it is remembered that a code was spent: a stolen one is shown soon or never.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -70,7 +72,10 @@ impl Codes {
     /// A new code for what was granted.
     pub(super) async fn issue(&self, issued: Issued) -> Result<String, Fault> {
         let code = secret::fresh()?;
-        let terms = Terms::lasting(self.lifetime).under(of_person(&issued.grant.subject));
+        let terms = Terms::lasting(self.lifetime)
+            .under(of_person(&issued.grant.subject))
+            .under(OF_CLIENT.index(&[&issued.grant.client]))
+            .under(ALL.index(&[]));
         let state = State::Fresh(Box::new(issued));
         match self.store.put(&CODES.key(&[&code]), &state, &terms, Expect::Absent).await? {
             Some(_) => Ok(code),
@@ -102,6 +107,14 @@ impl Codes {
     /// Forgets the codes of a person who is no longer to be let in.
     pub(super) async fn forget_person(&self, subject: &str) -> Result<u64, Fault> {
         Ok(self.store.remove_all(&of_person(subject)).await?)
+    }
+
+    pub(super) async fn forget_client(&self, client: &str) -> Result<u64, Fault> {
+        Ok(self.store.remove_all(&OF_CLIENT.index(&[client])).await?)
+    }
+
+    pub(super) async fn forget_all(&self) -> Result<u64, Fault> {
+        Ok(self.store.remove_all(&ALL.index(&[])).await?)
     }
 
     async fn spend(&self, code: &str, issued: &Issued, version: Version) -> Result<bool, Fault> {

@@ -4,19 +4,20 @@ use super::{
     authorize::Offer,
     client::{Client, Proof, Wish},
     error::{Code, Problem, Refusal},
-    metadata::{self, JWKS, REGISTER, REVOKE, TOKEN},
+    metadata::{self, DESCRIPTION, INTROSPECT, JWKS, REGISTER, REVOKE, TOKEN},
     token::TokenEndpoint,
 };
+use crate::config::resolved::ENDPOINT;
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    extract::{ConnectInfo, DefaultBodyLimit, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 /// Requests of clients are short.
 const MAX_BODY: usize = 64 * 1024;
@@ -24,31 +25,33 @@ const MAX_BODY: usize = 64 * 1024;
 /// For how long others may keep the keys and the description.
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-/// Who sent a request, as far as the network can tell: whoever assembles the server says how.
-pub(super) type Sender = Arc<dyn Fn(&HeaderMap) -> String + Send + Sync>;
-
 #[derive(Clone)]
 struct Shared {
     endpoint: Arc<TokenEndpoint>,
     offer: Arc<Offer>,
-    sender: Sender,
+    /// Whether clients may register themselves.
+    open: bool,
 }
 
 /// The endpoints that are the same for every client.
-pub(super) fn router(endpoint: TokenEndpoint, offer: Offer, sender: Sender) -> Router {
-    let shared = Shared { endpoint: Arc::new(endpoint), offer: Arc::new(offer), sender };
-    Router::new()
-        .route("/.well-known/oauth-authorization-server", get(description))
+pub(super) fn router(endpoint: TokenEndpoint, offer: Arc<Offer>, open: bool) -> Router {
+    let shared = Shared { endpoint: Arc::new(endpoint), offer, open };
+    let router = Router::new()
+        .route(DESCRIPTION, get(description))
+        // Where clients look that know the gateway's address only.
+        .route(&format!("{DESCRIPTION}{ENDPOINT}"), get(description))
+        .route("/.well-known/openid-configuration", get(description))
         .route(JWKS, get(keys))
         .route(TOKEN, post(token))
         .route(REVOKE, post(revoke))
-        .route(REGISTER, post(register))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(shared)
+        .route(INTROSPECT, post(introspect));
+    let router = if open { router.route(REGISTER, post(register)) } else { router };
+    router.layer(DefaultBodyLimit::max(MAX_BODY)).with_state(shared)
 }
 
 async fn description(State(shared): State<Shared>) -> Response {
-    ([(header::CACHE_CONTROL, KEPT)], Json(metadata::document(&shared.offer))).into_response()
+    let document = metadata::document(&shared.offer, &shared.endpoint.clients, shared.open);
+    ([(header::CACHE_CONTROL, KEPT)], Json(document)).into_response()
 }
 
 async fn keys(State(shared): State<Shared>) -> Response {
@@ -71,9 +74,22 @@ async fn revoke(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -
     answer(revoked.map(|()| (StatusCode::OK, json!({}))))
 }
 
-async fn register(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+async fn introspect(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    let told = match form(&headers) {
+        Ok(authorization) => shared.endpoint.introspect(authorization, &body).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    answer(told.map(|told| (StatusCode::OK, told)))
+}
+
+async fn register(
+    State(shared): State<Shared>,
+    sender: Option<Extension<ConnectInfo<SocketAddr>>>,
+    body: Bytes,
+) -> Response {
+    let sender = sender.map_or_else(String::new, |Extension(ConnectInfo(address))| address.ip().to_string());
     let registered = match Wish::parse(&body) {
-        Ok(wish) => shared.endpoint.clients.register(wish, &(shared.sender)(&headers)).await,
+        Ok(wish) => shared.endpoint.clients.register(wish, &sender).await,
         Err(refusal) => Err(refusal.into()),
     };
     answer(registered.map(|(client, secret)| (StatusCode::CREATED, registration(&client, secret))))
@@ -90,6 +106,7 @@ fn registration(client: &Client, secret: Option<String>) -> Value {
         "token_endpoint_auth_method": match client.proof {
             Proof::None => "none",
             Proof::Secret(_) => "client_secret_basic",
+            Proof::Key(_) => "private_key_jwt",
         },
     });
     if let Some(members) = document.as_object_mut() {
@@ -159,8 +176,7 @@ mod tests {
     impl Served {
         async fn new(scene: &Scene) -> Self {
             let endpoint = token_endpoint(scene).await;
-            let sender: Sender = Arc::new(|_| "192.0.2.1".to_owned());
-            Self { app: router(endpoint.clone(), offer(), sender), endpoint }
+            Self { app: router(endpoint.clone(), Arc::new(offer()), true), endpoint }
         }
 
         async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Value) {
@@ -249,6 +265,10 @@ mod tests {
             (TOKEN, FORM, "grant_type=refresh_token&client_id=nobody&refresh_token=x", 401, "invalid_client"),
             (TOKEN, FORM, "grant_type=refresh_token&client_id=client&refresh_token=x", 400, "invalid_grant"),
             (REVOKE, FORM, "client_id=client", 400, "invalid_request"),
+            (TOKEN, FORM, "grant_type=client_credentials&client_id=client", 400, "unauthorized_client"),
+            (TOKEN, FORM, "grant_type=password&client_id=client", 400, "unsupported_grant_type"),
+            (INTROSPECT, FORM, "client_id=client&token=x", 401, "invalid_client"),
+            (INTROSPECT, "application/json", "{}", 400, "invalid_request"),
             (REGISTER, "application/json", "{}", 400, "invalid_redirect_uri"),
             (REGISTER, "application/json", "[", 400, "invalid_client_metadata"),
         ] {

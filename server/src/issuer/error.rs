@@ -30,6 +30,7 @@ pub(crate) enum Problem {
 /// The codes of RFC 6749, 7009, 7591 and 8707.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
+    AccessDenied,
     InvalidClient,
     InvalidClientMetadata,
     InvalidGrant,
@@ -37,7 +38,10 @@ pub(crate) enum Code {
     InvalidRequest,
     InvalidScope,
     InvalidTarget,
+    ServerError,
     SlowDown,
+    TemporarilyUnavailable,
+    UnauthorizedClient,
     UnsupportedGrantType,
     UnsupportedResponseType,
 }
@@ -66,12 +70,15 @@ impl Refusal {
         match self.code {
             Code::InvalidClient => StatusCode::UNAUTHORIZED,
             Code::SlowDown => StatusCode::TOO_MANY_REQUESTS,
-            Code::InvalidClientMetadata
+            Code::ServerError | Code::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Code::AccessDenied
+            | Code::InvalidClientMetadata
             | Code::InvalidGrant
             | Code::InvalidRedirectUri
             | Code::InvalidRequest
             | Code::InvalidScope
             | Code::InvalidTarget
+            | Code::UnauthorizedClient
             | Code::UnsupportedGrantType
             | Code::UnsupportedResponseType => StatusCode::BAD_REQUEST,
         }
@@ -83,8 +90,18 @@ impl Refusal {
 }
 
 impl Code {
+    /// What a client is told of a sign-in of which nothing came (RFC 6749, section 4.1.2.1).
+    pub(super) fn of_sign_in(told: &str) -> Self {
+        match told {
+            "access_denied" | "login_required" | "consent_required" => Self::AccessDenied,
+            "temporarily_unavailable" => Self::TemporarilyUnavailable,
+            _ => Self::ServerError,
+        }
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::AccessDenied => "access_denied",
             Self::InvalidClient => "invalid_client",
             Self::InvalidClientMetadata => "invalid_client_metadata",
             Self::InvalidGrant => "invalid_grant",
@@ -92,7 +109,10 @@ impl Code {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::ServerError => "server_error",
             Self::SlowDown => "slow_down",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
         }

@@ -28,6 +28,7 @@ struct Family {
 const FAMILIES: Namespace = Namespace::new("refresh-families");
 const OF_PERSON: Namespace = Namespace::new("families-of-person");
 const OF_CLIENT: Namespace = Namespace::new("families-of-client");
+const OF_SESSION: Namespace = Namespace::new("families-of-session");
 const ALL: Namespace = Namespace::new("families");
 const ENDED: Namespace = Namespace::new("families-ended");
 
@@ -108,6 +109,19 @@ impl Families {
         }
     }
 
+    /// What a token that is good now stands for. Asking spends nothing.
+    pub(super) async fn look(&self, shown: &str) -> Result<Option<Grant>, Fault> {
+        let Some((id, secret)) = shown.split_once('.') else { return Ok(None) };
+        let stored = self.store.get::<Family>(&FAMILIES.key(&[id])).await?;
+        Ok(stored.map(|stored| stored.value).filter(|it| it.current.is_of(secret)).map(|it| it.grant))
+    }
+
+    /// Whether a sign-in still gives tokens: it was not ended, by whomever.
+    pub(super) async fn has_session(&self, session: &str) -> Result<bool, Fault> {
+        let page = self.store.list::<Family>(&OF_SESSION.index(&[session]), None).await?;
+        Ok(!page.records.is_empty())
+    }
+
     /// Ends everything of a person's; how many families that were.
     pub(super) async fn end_of_person(&self, subject: &str) -> Result<u64, Fault> {
         Ok(self.store.remove_all(&OF_PERSON.index(&[subject])).await?)
@@ -125,6 +139,7 @@ impl Families {
         Terms::lasting(self.lifetime)
             .under(OF_PERSON.index(&[&grant.subject]))
             .under(OF_CLIENT.index(&[&grant.client]))
+            .under(OF_SESSION.index(&[&grant.session]))
             .under(all())
     }
 }

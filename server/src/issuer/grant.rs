@@ -16,7 +16,7 @@ pub(super) struct Grant {
     pub(super) scopes: BTreeSet<String>,
     /// What the upstreams said of the person, as far as it is configured to be passed on.
     pub(super) claims: Map<String, Value>,
-    /// What the upstreams' tokens of this sign-in are kept under.
+    /// What the upstreams' tokens of this sign-in are kept under. Empty where nobody signed in.
     pub(super) session: String,
 }
 

@@ -4,33 +4,70 @@
 //! | | |
 //! |---|---|
 //! | [`authorize`] | what a client asks a person for |
-//! | [`pending`] | where that is kept while the person is away |
+//! | [`sign_in`] | how the person gets from there to a code |
+//! | [`journey`] | where that is kept while the person is away |
+//! | [`consent`] | what they agreed to before |
+//! | [`person`] | who they are here |
+//! | [`ticket`] | the link by which they connect an account later |
+//! | [`browsing`], [`pages`], [`browser`] | all of that as a browser sees it |
 //! | [`token`] | what it gets in the end |
-//! | [`client`] | which clients there are, and how they register |
+//! | [`client`] | which clients there are, how they register, and how they describe themselves |
+//! | [`fetch`], [`reach`] | how a document is fetched that a stranger named |
+//! | [`once`] | that what was signed for one use is used once |
 //! | [`access`] | the tokens themselves |
 //! | [`keys`] | what tokens are signed with, and when that changes |
-//! | [`redirect`] | where a browser may be sent back to |
 //! | [`pkce`] | that whoever ends a sign-in is whoever began it |
 //! | [`code`] | what a client gets for its person, once |
 //! | [`family`] | how it stays signed in, and how a stolen token ends that |
+//! | [`revocation`] | how everything of somebody's ends at once |
+//! | [`services`] | tokens that services get without a browser |
+//! | [`introspect`], [`own`] | what is told about a token that comes back |
+//! | [`web_identity`] | tokens that AWS STS is shown |
 //! | [`endpoints`], [`metadata`] | all of that over HTTP, and what is said of it |
+//! | [`server`] | all of it, put together |
 //! | [`error`] | how all of that says no |
 
 mod access;
 mod authorize;
+mod browser;
+mod browsing;
+mod claimed;
 mod client;
 mod code;
+mod consent;
 mod endpoints;
 mod error;
 mod family;
+mod fetch;
 mod form;
 mod grant;
+mod introspect;
+mod journey;
 mod keys;
 mod metadata;
-mod pending;
+mod once;
+mod own;
+mod pages;
+mod person;
 mod pkce;
-mod redirect;
+mod reach;
+mod revocation;
 mod secret;
+mod server;
+mod services;
+mod sign_in;
+mod subject;
 #[cfg(test)]
 mod testing;
+mod ticket;
 mod token;
+mod web_identity;
+
+pub(crate) use self::{
+    error::Fault,
+    revocation::{Ended, Revocations, Whose},
+    server::AuthorizationServer,
+    ticket::Tickets,
+};
+
+use crate::config::redirect;

@@ -3,7 +3,7 @@
 use super::{
     access::AccessTokens,
     authorize::{Asked, Offer},
-    client::{Client, Clients, Limits, Proof},
+    client::{Client, Clients, GrantType, Limits, Proof},
     code::{Codes, Issued},
     family::Families,
     grant::Grant,
@@ -11,6 +11,7 @@ use super::{
     pkce::Challenge,
     redirect::Redirect,
     secret::Mark,
+    services::Services,
     token::TokenEndpoint,
 };
 use crate::store::{Memory, Seal, SealingKey, Store};
@@ -36,9 +37,13 @@ pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 impl Scene {
     pub(super) fn new() -> Self {
+        Self::sealed_with(7)
+    }
+
+    pub(super) fn sealed_with(byte: u8) -> Self {
         let hands = clock::Clock::default();
         let memory = Memory::new(Arc::new(Hands(hands.clone())), 10_000);
-        let seal = Seal::new(SealingKey::new(&[7; 32]).unwrap(), Vec::new());
+        let seal = Seal::new(SealingKey::new(&[byte; 32]).unwrap(), Vec::new());
         Self { store: Store::in_memory(memory, seal), hands }
     }
 
@@ -60,17 +65,29 @@ const ISSUER: &str = "https://mcp.example.com";
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// One client without a secret, and one with.
+/// One client without a secret, and one with; two services, and one that keeps no secret.
 pub(super) fn clients(scene: &Scene) -> Clients {
     let client = |id: &str, proof| Client {
         id: id.into(),
         name: None,
         redirects: vec![Redirect::parse("https://client.example/callback").unwrap()],
         proof,
+        grants: GrantType::for_people(),
     };
     let limits = Limits { idle: 24 * HOUR, from_one_address: 100, from_anywhere: 1_000 };
-    let named = [client("client", Proof::None), client("confidential", Proof::Secret(Mark::of("s ecret")))];
-    Clients::new(named, scene.store.clone(), limits)
+    let service = |id: &str, proof| Client {
+        redirects: Vec::new(),
+        grants: [GrantType::ClientCredentials, GrantType::TokenExchange, GrantType::JwtBearer].into(),
+        ..client(id, proof)
+    };
+    let named = [
+        client("client", Proof::None),
+        client("confidential", Proof::Secret(Mark::of("s ecret"))),
+        service("service", Proof::Secret(Mark::of("word"))),
+        service("helper", Proof::Secret(Mark::of("word"))),
+        service("careless", Proof::None),
+    ];
+    Clients::new(named, scene.store.clone(), limits, scene.clock())
 }
 
 pub(super) fn offer() -> Offer {
@@ -93,11 +110,20 @@ pub(super) async fn access(scene: &Scene) -> AccessTokens {
 }
 
 pub(super) async fn token_endpoint(scene: &Scene) -> TokenEndpoint {
+    let (access, families) = (access(scene).await, Families::new(scene.store.clone(), 168 * HOUR));
+    let services = Services::new(
+        Arc::new(offer()),
+        access.verifying(),
+        families.clone(),
+        scene.store.clone(),
+        scene.clock(),
+    );
     TokenEndpoint {
         clients: clients(scene),
         codes: Codes::new(scene.store.clone(), Duration::from_secs(60)),
-        families: Families::new(scene.store.clone(), 168 * HOUR),
-        access: access(scene).await,
+        families,
+        access,
+        services: services.unwrap(),
     }
 }
 

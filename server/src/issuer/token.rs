@@ -2,16 +2,18 @@
 
 use super::{
     access::AccessTokens,
-    client::{Client, Clients, Credentials},
+    claimed,
+    client::{Client, Clients, Credentials, Evidence, GrantType},
     code::{Codes, Redeemed, Shown},
-    error::{Code, Problem, Refusal},
+    error::{Code, Fault, Problem, Refusal},
     family::Families,
     form::Form,
     grant::Grant,
+    services::{self, Services},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Answers clients that come for tokens.
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub(super) struct TokenEndpoint {
     pub(super) codes: Codes,
     pub(super) families: Families,
     pub(super) access: AccessTokens,
+    pub(super) services: Services,
 }
 
 impl TokenEndpoint {
@@ -28,22 +31,37 @@ impl TokenEndpoint {
         let form = Form::parse(body)?;
         let grant_type = form.need("grant_type")?;
         let client = self.client(authorization, &form).await?;
+        let grant_type = GrantType::named(grant_type).ok_or_else(|| {
+            Refusal::new(Code::UnsupportedGrantType, "`grant_type` is none that there is here")
+        })?;
+        if !client.may(grant_type) {
+            let what = "the client may not use this `grant_type`";
+            return Err(Refusal::new(Code::UnauthorizedClient, what).into());
+        }
         let (grant, refresh) = match grant_type {
-            "authorization_code" => self.redeem(&client, &form).await?,
-            "refresh_token" => self.refresh(&client, &form).await?,
-            _ => {
-                let what = "`grant_type` is authorization_code or refresh_token";
-                return Err(Refusal::new(Code::UnsupportedGrantType, what).into());
+            GrantType::AuthorizationCode => self.redeem(&client, &form).await?,
+            GrantType::RefreshToken => self.refresh(&client, &form).await?,
+            GrantType::ClientCredentials => {
+                return Ok(self.issued(&self.services.by_itself(&client, &form)?)?);
+            }
+            GrantType::TokenExchange => {
+                return Ok(self.issued(&self.services.for_somebody(&client, &form).await?)?);
+            }
+            GrantType::JwtBearer => {
+                return Ok(self.issued(&self.services.vouched_for(&client, &form).await?)?);
             }
         };
-        let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
-        Ok(json!({
-            "access_token": self.access.mint(&grant)?,
-            "token_type": "Bearer",
-            "expires_in": self.access.lifetime().as_secs(),
-            "refresh_token": refresh,
-            "scope": scopes.join(" "),
-        }))
+        let token = self.access.mint(&grant)?;
+        let refresh = client.may(GrantType::RefreshToken).then_some(("refresh_token", refresh));
+        Ok(answer(&grant, &token, self.access.lifetime(), refresh))
+    }
+
+    /// What a service gets: never anything that lasts.
+    fn issued(&self, issued: &services::Issued) -> Result<Value, Fault> {
+        let lifetime = issued.lifetime.unwrap_or(self.access.lifetime());
+        let token = self.access.mint_for(&issued.grant, issued.act.as_ref(), lifetime)?;
+        let token_type = issued.token_type.map(|kind| ("issued_token_type", kind.to_owned()));
+        Ok(answer(&issued.grant, &token, lifetime, token_type))
     }
 
     /// Ends what a token belongs to (RFC 7009). Whether there was any is nobody's business.
@@ -91,21 +109,61 @@ impl TokenEndpoint {
         self.families.rotate(form.need("refresh_token")?, &client.id, check).await
     }
 
-    /// Who sent it: told in the header or in the body, and not in both.
-    async fn client(&self, authorization: Option<&str>, form: &Form<'_>) -> Result<Client, Problem> {
+    /// Who sent it: told in one place, and proven in one way.
+    pub(super) async fn client(
+        &self,
+        authorization: Option<&str>,
+        form: &Form<'_>,
+    ) -> Result<Client, Problem> {
         let (in_body, secret) = (form.get("client_id"), form.get("client_secret"));
+        let twice = || Refusal::new(Code::InvalidRequest, "the client shows who it is in two ways");
+        let assertion = assertion(form)?;
         let Some(header) = authorization else {
-            let id =
-                in_body.ok_or_else(|| Refusal::new(Code::InvalidClient, "the request names no client"))?;
-            return self.clients.authenticated(Credentials { id, secret }).await;
+            let evidence = match (secret, assertion) {
+                (None, None) => Evidence::Nothing,
+                (Some(secret), None) => Evidence::Secret(secret),
+                (None, Some(assertion)) => Evidence::Assertion(assertion),
+                (Some(_), Some(_)) => return Err(twice().into()),
+            };
+            let told = assertion.filter(|_| in_body.is_none()).and_then(claimed::issuer);
+            let id = in_body.or(told.as_deref());
+            let id = id.ok_or_else(|| Refusal::new(Code::InvalidClient, "the request names no client"))?;
+            return self.clients.authenticated(Credentials { id, evidence }).await;
         };
         let (id, told) = basic(header)
             .ok_or_else(|| Refusal::new(Code::InvalidClient, "`Authorization` is no Basic of a client"))?;
-        if secret.is_some() || in_body.is_some_and(|other| other != id) {
-            return Err(Refusal::new(Code::InvalidRequest, "the client is named twice").into());
+        if secret.is_some() || assertion.is_some() || in_body.is_some_and(|other| other != id) {
+            return Err(twice().into());
         }
-        self.clients.authenticated(Credentials { id: &id, secret: Some(&told) }).await
+        self.clients.authenticated(Credentials { id: &id, evidence: Evidence::Secret(&told) }).await
     }
+}
+
+/// The assertion that a client proves itself with (RFC 7523, section 2.2).
+fn assertion<'f>(form: &'f Form<'_>) -> Result<Option<&'f str>, Refusal> {
+    const BY_JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    match (form.get("client_assertion"), form.get("client_assertion_type")) {
+        (Some(assertion), Some(BY_JWT)) => Ok(Some(assertion)),
+        (None, None) => Ok(None),
+        _ => Err(Refusal::new(
+            Code::InvalidRequest,
+            "`client_assertion` and `client_assertion_type` belong together, and the type is jwt-bearer",
+        )),
+    }
+}
+
+fn answer(grant: &Grant, token: &str, lifetime: Duration, besides: Option<(&str, String)>) -> Value {
+    let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
+    let mut answer = json!({
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": lifetime.as_secs(),
+        "scope": scopes.join(" "),
+    });
+    if let Some(members) = answer.as_object_mut() {
+        members.extend(besides.map(|(name, value)| (name.to_owned(), value.into())));
+    }
+    answer
 }
 
 fn ended() -> Refusal {
@@ -136,7 +194,6 @@ fn basic(header: &str) -> Option<(String, String)> {
 mod tests {
     use super::*;
     use crate::issuer::testing::{Scene, VERIFIER, grant, issued, token_endpoint, verified};
-    use std::time::Duration;
 
     const CODE: &str =
         "grant_type=authorization_code&client_id=client&redirect_uri=https%3A%2F%2Fclient.example%2Fcallback";

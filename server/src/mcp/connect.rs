@@ -2,12 +2,14 @@
 //! them a page, and in words if it cannot. It is never a 401, since their own token is good.
 
 use super::era::Era;
+use crate::{config::resolved::own_address, issuer::Tickets};
 use aws_lc_rs::rand;
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, Uri, header},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use countersign::{proof::Authenticated, tokens::Account};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json, value::RawValue};
 
@@ -23,6 +25,7 @@ const REQUEST: &str = "connect";
 #[derive(Clone, Debug)]
 pub(crate) struct Connect {
     base: String,
+    tickets: Option<Tickets>,
 }
 
 /// The account that was missing; in the extensions of an answer.
@@ -38,14 +41,15 @@ pub(super) struct Asked<'a> {
     pub(super) era: Era,
     pub(super) method: Option<&'a str>,
     pub(super) id: Option<&'a RawValue>,
+    pub(super) caller: &'a Authenticated,
     /// Whether the client shows pages to the person in front of it.
     pub(super) shows_pages: bool,
 }
 
 impl Connect {
-    /// At the server that is `public_url`.
-    pub(crate) fn at(public_url: &Uri) -> Self {
-        Self { base: public_url.to_string().trim_end_matches('/').to_owned() }
+    /// At the server that is `public_url`, where `tickets` are good.
+    pub(crate) fn at(public_url: &Uri, tickets: Option<Tickets>) -> Self {
+        Self { base: own_address(public_url), tickets }
     }
 
     /// The answer, with the way out where an account is what was missing.
@@ -62,7 +66,7 @@ impl Connect {
         asked: Asked<'_>,
         id: &RawValue,
     ) -> Response<Body> {
-        let page = format!("{}{PAGE}{}", self.base, utf8_percent_encode(provider, NON_ALPHANUMERIC));
+        let page = self.page(provider, asked.caller);
         let needs = format!("backend `{backend}` needs your account at `{provider}`, which is not connected");
         let (part, value) = match (asked.shows_pages, asked.era, asked.method) {
             (true, Era::Modern, _) => {
@@ -94,6 +98,17 @@ impl Connect {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
+
+    /// The page where `caller`, and nobody else, connects their account.
+    fn page(&self, provider: &str, caller: &Authenticated) -> String {
+        let page = format!("{}{PAGE}{}", self.base, utf8_percent_encode(provider, NON_ALPHANUMERIC));
+        let account = Account::of(caller.identity(), provider);
+        match self.tickets.as_ref().map(|tickets| tickets.issue(&account)) {
+            Some(Ok(ticket)) => format!("{page}?ticket={ticket}"),
+            // Whoever opens it is told that something is missing.
+            None | Some(Err(_)) => page,
+        }
+    }
 }
 
 /// Whether a client says of itself, among its capabilities, that it shows pages.
@@ -115,11 +130,12 @@ mod tests {
     use http_body_util::BodyExt;
 
     async fn told(era: Era, method: &str, shows_pages: bool) -> Value {
-        let connect = Connect::at(&Uri::from_static("https://mcp.example.com/"));
+        let connect = Connect::at(&Uri::from_static("https://mcp.example.com/"), None);
+        let caller = crate::mcp::invariants::trusted("alice");
         let id = RawValue::from_string("18446744073709551616".to_owned()).unwrap();
         let mut answer = Response::new(Body::empty());
         answer.extensions_mut().insert(Missing { backend: "it".to_owned(), provider: "git-hub".to_owned() });
-        let asked = Asked { era, method: Some(method), id: Some(&id), shows_pages };
+        let asked = Asked { era, method: Some(method), id: Some(&id), caller: &caller, shows_pages };
         let answer = connect.lead(answer, asked);
         assert_eq!(answer.status(), StatusCode::OK);
         let text = answer.into_body().collect().await.unwrap().to_bytes();

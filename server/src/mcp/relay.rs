@@ -107,7 +107,7 @@ impl Relay {
         };
         let method = message.method.as_deref();
         let shows_pages = shows_pages(speech.capabilities());
-        let asked = connect::Asked { era, method, id: message.id, shows_pages };
+        let asked = connect::Asked { era, method, id: message.id, caller: caller.who, shows_pages };
         let opens = era == Era::Legacy && method == Some("initialize");
         let talk = self.talk(caller, speech);
         let answered = match &talk.speech {

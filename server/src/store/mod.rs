@@ -33,7 +33,7 @@ mod sealed;
 
 #[allow(unused_imports, reason = "the authorization server and the token sources use it")]
 pub(crate) use self::{
-    connections::Connections,
+    connections::{Connections, Saved},
     error::{Error, Kind},
     file::File,
     key::{Index, Key, Namespace},

@@ -11,6 +11,7 @@ use super::{
     redis::Redis,
     seal::Seal,
 };
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 use zeroize::Zeroizing;
@@ -202,6 +203,17 @@ impl Store {
     pub(crate) async fn listen<T: DeserializeOwned>(&self, channel: Namespace) -> Result<Notices<T>, Error> {
         let listener = on!(self, engine => engine.listen(channel).await)?;
         Ok(Notices { store: self.clone(), channel, listener, of: PhantomData })
+    }
+
+    /// A value that somebody else carries and nobody but this server reads, as text for an address.
+    pub(crate) fn seal_for<T: Serialize>(&self, purpose: Namespace, value: &T) -> Result<String, Error> {
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(self.sealed(purpose.name(), value)?))
+    }
+
+    /// What was sealed for `purpose`; `None` of anything else.
+    pub(crate) fn opened_for<T: DeserializeOwned>(&self, purpose: Namespace, text: &str) -> Option<T> {
+        let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        self.open(purpose.name(), &sealed).ok()
     }
 
     /// Ends it where that takes a while. Nothing acknowledged depends on it.

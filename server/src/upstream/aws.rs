@@ -12,7 +12,7 @@ use countersign::{
     BoxError, CheckService, ServiceBuilderExt,
     proof::{Carry, Outbound, Uncredentialed},
     sign::{CorrectClockLayer, CorrectedClock, Examined, SignRequestLayer},
-    sts::{CredentialCache, RenewCredentialsLayer, ServiceIdentity},
+    sts::{CredentialCache, RenewCredentialsLayer, ServiceIdentity, Sts},
     tokens::Need,
     transmit::Transmit,
 };
@@ -41,23 +41,28 @@ pub(super) fn ways(aws: Aws, tokens: impl FnOnce() -> io::Result<Tokens>) -> io:
     let signing = Signing { correct, sign, wire: wire()? };
     Ok(match aws.credentials {
         Credentials::WebIdentity { as_caller, needs } => {
-            Ways { call: as_the_caller(*as_caller, needs, tokens, signing)?, probe: None, bridge: None }
+            let kept = CredentialCache::new(as_caller.sts.clone());
+            let call = as_the_caller(*as_caller, &kept, needs, tokens, signing)?;
+            Ways { call, probe: None, bridge: None, credentials: Some(kept) }
         }
-        Credentials::Brokered { as_caller, needs, identity } => Ways {
-            call: as_the_caller(*as_caller, needs, tokens, signing.clone())?,
-            probe: Some(as_this_server(identity, signing)),
-            bridge: None,
-        },
+        Credentials::Brokered { as_caller, needs, identity } => {
+            let kept = CredentialCache::new(as_caller.sts.clone());
+            let call = as_the_caller(*as_caller, &kept, needs, tokens, signing.clone())?;
+            let probe = Some(as_this_server(identity, signing));
+            Ways { call, probe, bridge: None, credentials: Some(kept) }
+        }
         Credentials::Service(identity) => Ways {
             call: as_this_server(identity.clone(), signing.clone()),
             probe: Some(as_this_server(identity, signing)),
             bridge: None,
+            credentials: None,
         },
     })
 }
 
 fn as_the_caller(
-    AsCaller { roles, sts, session }: AsCaller,
+    AsCaller { roles, session, .. }: AsCaller,
+    kept: &CredentialCache<Sts>,
     needs: Vec<Need>,
     tokens: impl FnOnce() -> io::Result<Tokens>,
     signing: Signing,
@@ -67,7 +72,7 @@ fn as_the_caller(
             .layer(TimeoutLayer::new(PATIENCE))
             .layer(RenewCredentialsLayer::new())
             .select_role(roles)
-            .assume_role(&CredentialCache::new(sts), session)
+            .assume_role(kept, session)
             .layer(signing.correct)
             .layer(signing.sign)
             .service(signing.wire);
@@ -78,7 +83,7 @@ fn as_the_caller(
         .resolve_tokens(tokens()?, needs)
         .layer(RenewCredentialsLayer::new())
         .select_role(roles)
-        .assume_role(&CredentialCache::new(sts), session)
+        .assume_role(kept, session)
         .layer(signing.correct)
         .layer(signing.sign)
         .service(signing.wire);

@@ -8,6 +8,7 @@ use countersign::{
     BoxError,
     proof::{Attached, Authenticated, Carry, ForwardHeaders, NoCaller},
     sign::Examined,
+    sts::{CredentialCache, Sts},
 };
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -29,6 +30,8 @@ pub(super) struct Ways {
     pub(super) probe: Option<Probe>,
     /// What runs as long as the backend is spoken to.
     pub(super) bridge: Option<Bridge>,
+    /// The callers' credentials that are kept for it.
+    pub(super) credentials: Option<CredentialCache<Sts>>,
 }
 
 /// One MCP server, and the stack that leads there.
@@ -40,13 +43,23 @@ pub(crate) struct Backend {
     call: Call,
     probe: Option<Probe>,
     bridge: Option<Bridge>,
+    credentials: Option<CredentialCache<Sts>>,
 }
 
 impl Backend {
     pub(super) fn new(name: Arc<str>, url: Uri, forward: Vec<HeaderName>, ways: Ways) -> Self {
         let forward = forward.into_iter().fold(ForwardHeaders::default(), ForwardHeaders::and);
-        let Ways { call, probe, bridge } = ways;
-        Self { name, url, forward: Arc::new(forward), call, probe, bridge }
+        let Ways { call, probe, bridge, credentials } = ways;
+        Self { name, url, forward: Arc::new(forward), call, probe, bridge, credentials }
+    }
+
+    /// Forgets the credentials of a caller; everybody's where no subject is told.
+    pub(crate) fn forget_credentials(&self, issuer: &str, subject: Option<&str>) {
+        match (&self.credentials, subject) {
+            (Some(credentials), Some(subject)) => credentials.forget_caller(issuer, subject),
+            (Some(credentials), None) => credentials.forget_all(),
+            (None, _) => {}
+        }
     }
 
     /// What the operator calls it.

@@ -29,7 +29,8 @@ pub(super) fn client() -> io::Result<BackendClient> {
     Ok(Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(tls))
 }
 
-fn trusting_this_machine() -> io::Result<ClientConfig> {
+/// What this machine trusts.
+pub(crate) fn trusting_this_machine() -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

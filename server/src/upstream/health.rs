@@ -120,6 +120,7 @@ mod tests {
     use super::*;
     use crate::{
         config,
+        federation::Upstreams,
         store::{Connections, Memory, Store},
         upstream::{self, Tokens},
     };
@@ -142,15 +143,17 @@ mod tests {
         let upstreams =
             "upstreams: [{name: github, oauth2: {preset: github, client_id: a, client_secret: file:secret}}]";
         let text = format!(
-            "identity: {{issuers: [{{issuer: 'https://login.example.com'}}]}}\n\
-             backends: {{it: {{url: '{url}{PATH}', auth: {auth}}}}}\n\
+            "backends: {{it: {{url: '{url}{PATH}', auth: {auth}}}}}\n\
              authorization_server: {{{upstreams}}}\nstore: {{memory: true}}\n"
         );
         let file = folder.path().join("gateway.yaml").display().to_string();
         let (config, _) = config::parse(&file, &text).unwrap();
         let memory = Memory::new(Arc::new(SystemClock), 10);
         let store = Store::in_memory(memory, config.store.unwrap().seal);
-        let tokens = Tokens::new(Connections::new(store), config.providers.unwrap().refresh());
+        let upstreams = config.authorization_server.unwrap().upstreams;
+        let clock: Arc<dyn countersign::clock::Clock> = Arc::new(SystemClock);
+        let renewal = Upstreams::new(upstreams, &[], &clock).renewal();
+        let tokens = Tokens::new(Connections::new(store), renewal);
         let backend = config.backends.into_iter().next().unwrap();
         upstream::backend(backend, Some(&tokens)).unwrap()
     }

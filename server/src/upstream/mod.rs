@@ -9,6 +9,7 @@ mod stdio;
 
 pub(crate) use self::{
     backend::{Backend, Reply},
+    client::trusting_this_machine,
     health::watch,
     stack::{Tokens, backend},
     stdio::Unavailable,

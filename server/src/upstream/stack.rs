@@ -12,6 +12,7 @@ use crate::{
         headers::SecretUri,
         resolved::{self, Address, Auth, Reached},
     },
+    federation::Renewal,
     store::Connections,
 };
 use axum::http::{Request, Response, Uri};
@@ -21,7 +22,7 @@ use countersign::{
     attach::AttachHeadersLayer,
     exchange::{CallersToken, Exchange, RetryUnauthorizedLayer, Subject},
     proof::{Attached, Carry, NoCaller, Outbound, WithTokens},
-    tokens::{Need, OAuthRefresh, StoredTokens},
+    tokens::{Need, StoredTokens},
     transmit::Transmit,
 };
 use http_body_util::{BodyExt, Either, Full};
@@ -35,7 +36,7 @@ use tower::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The callers' tokens at providers, which all backends share.
-pub(crate) type Tokens = StoredTokens<Connections, OAuthRefresh>;
+pub(crate) type Tokens = StoredTokens<Connections, Renewal>;
 
 pub(super) type Called = Request<Carry<Attached, Full<Bytes>>>;
 pub(super) type Probed = Request<Carry<NoCaller, Full<Bytes>>>;
@@ -64,6 +65,7 @@ pub(crate) fn backend(config: resolved::Backend, tokens: Option<&Tokens>) -> io:
                 call: with_query(uri.clone(), wire.clone()),
                 probe: Some(with_query(uri, wire)),
                 bridge: None,
+                credentials: None,
             }
         }
         Auth::UpstreamToken(provider) => for_callers(with_upstream_token(provider, kept()?)?),
@@ -90,7 +92,7 @@ where
 fn with_headers(attach: AttachHeadersLayer) -> io::Result<Ways> {
     let stack = ServiceBuilder::new().layer(TimeoutLayer::new(PATIENCE)).layer(attach).service(wire()?);
     let call = boxed(stack.clone().check::<Called>());
-    Ok(Ways { call, probe: Some(boxed(stack.check::<Probed>())), bridge: None })
+    Ok(Ways { call, probe: Some(boxed(stack.check::<Probed>())), bridge: None, credentials: None })
 }
 
 fn with_query<P: Outbound + Send + 'static>(
@@ -144,12 +146,17 @@ fn with_looked_up_exchange<J: Subject<WithTokens<Attached>>>(
 
 /// A backend that is asked in a caller's name or not at all.
 fn for_callers(call: Call) -> Ways {
-    Ways { call, probe: None, bridge: None }
+    Ways { call, probe: None, bridge: None, credentials: None }
 }
 
 /// A program has one identity, so nothing of who calls goes there.
 fn by_program(bridge: Bridge) -> Ways {
-    Ways { call: over(bridge.clone()), probe: Some(over(bridge.clone())), bridge: Some(bridge) }
+    Ways {
+        call: over(bridge.clone()),
+        probe: Some(over(bridge.clone())),
+        bridge: Some(bridge),
+        credentials: None,
+    }
 }
 
 fn over<P: Send + 'static>(

@@ -2,7 +2,7 @@
 //
 //   COUNTERSIGN_NPM=FOLDER node oidc-provider.mjs
 //
-// FOLDER holds node_modules. It prints `issuer: URL` when it can be asked, and ends when it is killed.
+// FOLDER holds node_modules. Whoever signs in is called what they typed, and alice is in the group `admins`. It prints `issuer: URL` when it can be asked, and ends when it is killed.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -56,6 +56,14 @@ function configuration() {
         redirect_uris: [],
       },
       {
+        client_id: "countersign",
+        client_secret: "hush",
+        application_type: "native",
+        token_endpoint_auth_method: "client_secret_basic",
+        grant_types: ["authorization_code", "refresh_token"],
+        redirect_uris: ["http://127.0.0.1/oauth/callback"],
+      },
+      {
         client_id: "bystander",
         client_secret: "hush",
         token_endpoint_auth_method: "client_secret_post",
@@ -64,12 +72,13 @@ function configuration() {
         redirect_uris: [],
       },
     ],
+    claims: { openid: ["sub", "email", "groups"] },
     cookies: { keys: [randomBytes(32).toString("hex")] },
     features: {
       introspection: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo },
     },
-    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    findAccount: (_, id) => ({ accountId: id, claims: () => claimsOf(id) }),
     jwks: {
       keys: [
         key("RS256", generateKeyPairSync("rsa", { modulusLength: 2048 })),
@@ -78,6 +87,10 @@ function configuration() {
     },
     rotateRefreshToken: true,
   };
+}
+
+function claimsOf(id) {
+  return { sub: id, email: `${id}@example.com`, groups: id === "alice" ? ["admins", "staff"] : ["staff"] };
 }
 
 function getResourceServerInfo(_, resource) {

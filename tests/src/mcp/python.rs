@@ -16,13 +16,14 @@ pub struct Python {
     url: String,
     mode: String,
     token: Option<String>,
+    signs_in: bool,
 }
 
 impl Python {
     /// A client of the server at `url`; `mode` is `auto`, `legacy` or a version.
     pub fn new(url: &str, mode: &str) -> Self {
         let (url, mode) = (url.to_owned(), mode.to_owned());
-        Self { environment: "mcp", script: SCRIPT, url, mode, token: None }
+        Self { environment: "mcp", script: SCRIPT, url, mode, token: None, signs_in: false }
     }
 
     /// A client of the first major version, which knows sessions only.
@@ -36,12 +37,23 @@ impl Python {
         self
     }
 
+    /// Gets its tokens by itself: it says `visit:`, with the address that a person has to visit, where they are sent back
+    /// to its own.
+    pub fn signing_in(mut self) -> Self {
+        self.signs_in = true;
+        self
+    }
+
     /// Lets it connect and take these steps.
     pub fn start(&self, steps: &[Value]) -> Running {
         let mut command = Command::new(peers::python(self.environment));
-        command.arg(self.script).args([&self.url, &self.mode]).arg(json!(steps).to_string()).env_clear();
+        command.arg(self.script).args([&self.url, &self.mode]).arg(json!(steps).to_string());
+        command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1");
         if let Some(token) = &self.token {
             command.env("MCP_TOKEN", token);
+        }
+        if self.signs_in {
+            command.env("MCP_SIGN_IN", "1");
         }
         Running(Counterpart::start(&mut command))
     }
@@ -52,7 +64,7 @@ impl Python {
 pub struct Running(Counterpart);
 
 impl Running {
-    /// What it says next under this mark: `connected:`, `answer:` or `failed:`.
+    /// What it says next under this mark: `visit:`, `connected:`, `answer:` or `failed:`.
     pub async fn wait_for(&mut self, mark: &str) -> Value {
         serde_json::from_str(&self.0.wait_for(mark).await).expect("what it says is JSON")
     }

@@ -134,6 +134,18 @@ impl Connection {
         self
     }
 
+    /// The connection that a first answer makes.
+    pub(super) fn first(granted: Refreshed, now: SystemTime) -> Self {
+        let id_token_expires = granted.id_token.as_ref().and_then(Jwt::read).and_then(|said| said.expires());
+        Self {
+            expires: granted.expires,
+            refresh_token: granted.refresh_token,
+            id_token: granted.id_token,
+            id_token_expires,
+            ..Self::new(granted.access_token, now)
+        }
+    }
+
     /// How good it is at `now`, the ID token included where that `matters`.
     pub(super) fn condition(&self, now: SystemTime, id_token_matters: bool) -> Condition {
         let access = self.judge(self.expires, now);

@@ -1,6 +1,7 @@
 //! Tokens in a store, renewed in time and once.
 
 mod account;
+mod code;
 mod connection;
 mod oauth;
 mod refresh;
@@ -10,6 +11,7 @@ mod store;
 
 pub use self::{
     account::Account,
+    code::{OAuthCodes, Unredeemed},
     connection::Connection,
     oauth::OAuthRefresh,
     refresh::{Refresh, RefreshFailure, Refreshed},

@@ -1,10 +1,10 @@
 use super::refresh::{Refresh, RefreshFailure, Refreshed};
 use crate::{
     clock::{Clock, SystemClock},
-    token_endpoint::{Code, ConfigError, Failure, TokenClient, TokenEndpoint},
+    token_endpoint::{Code, ConfigError, Failure, Granted, TokenClient, TokenEndpoint},
 };
 use secrecy::{ExposeSecret, SecretString};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 /// Renews tokens at the providers' token endpoints: RFC 6749, section 6.
 ///
@@ -74,17 +74,20 @@ impl Refresh for OAuthRefresh {
         };
         let form = [("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())];
         let granted = client.ask(&form).await.map_err(became)?;
-        if !granted.token_type.eq_ignore_ascii_case("bearer") {
-            return Err(RefreshFailure::Unknown("what it issued is no bearer token".into()));
-        }
-        let expires = granted.expires_in.and_then(|life| client.now().checked_add(life));
-        Ok(Refreshed {
-            access_token: granted.access_token,
-            expires,
-            refresh_token: granted.refresh_token,
-            id_token: granted.id_token,
-        })
+        bearer(granted, client.now()).ok_or_else(|| RefreshFailure::Unknown(NO_BEARER.into()))
     }
+}
+
+pub(super) const NO_BEARER: &str = "what it issued is no bearer token";
+
+/// What an answer of `now` holds, if it is about a bearer token.
+pub(super) fn bearer(granted: Granted, now: SystemTime) -> Option<Refreshed> {
+    granted.token_type.eq_ignore_ascii_case("bearer").then(|| Refreshed {
+        access_token: granted.access_token,
+        expires: granted.expires_in.and_then(|life| now.checked_add(life)),
+        refresh_token: granted.refresh_token,
+        id_token: granted.id_token,
+    })
 }
 
 /// What became of the refresh token.

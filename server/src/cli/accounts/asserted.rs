@@ -56,7 +56,10 @@ backends:
     auth:
       id_jag: {{provider: corp, asserted_by: '{corp_issuer}', authorization_server: '{wiki_issuer}',
         resource: '{WIKI}', scope: pages, token_url: '{redeeming}', {client}}}
-authorization_server: {{upstreams: [{{name: corp, oauth2: {{token_url: '{asserting}', {client}}}}}]}}
+authorization_server:
+  upstreams:
+    - {{name: staff, oidc: {{issuer: '{issuer}', {client}}}}}
+    - {{name: corp, oidc: {{issuer: '{corp_issuer}', token_url: '{asserting}', {client}}}}}
 store: {{memory: true}}
 "
         );

@@ -242,14 +242,16 @@ fn secret_in(folder: &Path) -> String {
 /// What an operator would write for these backends, each by its name.
 fn configuration(issuer: &Idp, backends: &[(&str, &Backend)], folder: &Path, store: &str) -> String {
     let (issuer, secret) = (issuer.issuer(), secret_in(folder));
-    let (mut described, mut upstreams) = (String::new(), String::new());
+    let client = format!("client_id: gateway, client_secret: '{secret}', client_authentication: post");
+    let mut upstreams = format!("    - {{name: staff, oidc: {{issuer: '{issuer}', {client}}}}}\n");
+    let mut described = String::new();
     for (name, backend) in backends {
         let (url, provider, token_url) = (backend.tap.url(), backend.name, backend.provider.url("/token"));
         described +=
             &format!("  {name}: {{url: '{url}/mcp', auth: {{upstream_token: {{provider: {provider}}}}}}}\n");
         upstreams += &format!(
-            "    - name: {provider}\n      oauth2: {{token_url: '{token_url}', client_id: gateway, \
-             client_secret: '{secret}', client_authentication: post}}\n"
+            "    - name: {provider}\n      optional: true\n      oauth2: {{token_url: '{token_url}', \
+             authorize_url: '{token_url}/../authorize', {client}}}\n"
         );
     }
     format!(

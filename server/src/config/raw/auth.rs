@@ -1,4 +1,4 @@
-//! Who signs for a backend, and the providers whose tokens are used for that, as it is written.
+//! Who signs for a backend, as it is written.
 
 use super::{Named, Roles, Sts};
 use serde::Deserialize;
@@ -49,6 +49,8 @@ pub(crate) enum Credentials {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WebIdentity {
+    /// One that the authorization server makes for this.
+    Minted,
     Caller,
     Upstream(OfProvider),
 }
@@ -216,34 +218,4 @@ impl OneOrMore {
     }
 }
 
-/// The OAuth server in front of the company's identity providers. So far this is where providers are named, whose tokens
-/// are kept and renewed.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuthorizationServer {
-    pub(crate) upstreams: Spanned<Vec<Upstream>>,
-}
-
-/// A provider at which callers have accounts.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Upstream {
-    pub(crate) name: Spanned<String>,
-    pub(crate) oauth2: OAuth2,
-}
-
-with_token_endpoint! {
-    /// How its tokens are renewed.
-    OAuth2 {
-        preset: Option<Spanned<Preset>>,
-    }
-}
-
-/// A provider whose addresses are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Preset {
-    Atlassian,
-    Github,
-    Google,
-}
+pub(super) use with_token_endpoint;

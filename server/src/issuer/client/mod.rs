@@ -1,17 +1,32 @@
-//! Who may ask people to sign in: clients that the operator names, and clients that registered themselves.
+//! Who may ask for tokens: clients that the operator names, clients that describe themselves at an address, and clients
+//! that registered themselves.
 
+mod address;
+mod budget;
+mod described;
+mod document;
+mod grant_type;
 mod registration;
+mod shelf;
+#[cfg(test)]
+mod tests;
 
-pub(super) use self::registration::Wish;
+pub(super) use self::{described::Described, grant_type::GrantType, registration::Wish};
 
+use self::address::Address;
 use super::{
     error::{Code, Fault, Problem, Refusal},
     redirect::Redirect,
     secret::{self, Mark},
 };
-use crate::store::{Expect, Namespace, Store, Terms};
+use crate::store::{Expect, Namespace, Store, Stored, Terms};
+use countersign::clock::Clock;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 /// One client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +36,8 @@ pub(super) struct Client {
     pub(super) name: Option<String>,
     pub(super) redirects: Vec<Redirect>,
     pub(super) proof: Proof,
+    /// In which ways it may have tokens.
+    pub(super) grants: BTreeSet<GrantType>,
 }
 
 /// How a client shows that it is itself.
@@ -29,21 +46,48 @@ pub(super) enum Proof {
     /// Not at all: a program on somebody's machine keeps no secret.
     None,
     Secret(Mark),
+    Key(PublicKeys),
+}
+
+/// Where the public halves of a client's keys are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum PublicKeys {
+    /// A key set, as text.
+    Given(String),
+    At(String),
 }
 
 /// What a request said of who sent it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) struct Credentials<'a> {
     pub(super) id: &'a str,
-    pub(super) secret: Option<&'a str>,
+    pub(super) evidence: Evidence<'a>,
+}
+
+/// What it showed for that.
+#[derive(Clone, Copy)]
+pub(super) enum Evidence<'a> {
+    Nothing,
+    Secret(&'a str),
+    /// A JWT that the client signed.
+    Assertion(&'a str),
 }
 
 /// Every client there is.
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
     named: BTreeMap<String, Client>,
+    described: Option<Described>,
     store: Store,
     limits: Limits,
+    clock: Arc<dyn Clock>,
+}
+
+/// One that registered itself, and when somebody asked for it, in seconds since 1970: that is not written each time.
+#[derive(Serialize, Deserialize)]
+struct Registered {
+    client: Client,
+    used: u64,
 }
 
 /// What keeps strangers from filling the store.
@@ -64,32 +108,73 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 impl Clients {
     /// `named` are the operator's own.
-    pub(super) fn new(named: impl IntoIterator<Item = Client>, store: Store, limits: Limits) -> Self {
+    pub(super) fn new(
+        named: impl IntoIterator<Item = Client>,
+        store: Store,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let named = named.into_iter().map(|client| (client.id.clone(), client)).collect();
-        Self { named, store, limits }
+        Self { named, described: None, store, limits, clock }
+    }
+
+    /// Also those that describe themselves.
+    pub(super) fn with_described(mut self, described: Described) -> Self {
+        self.described = Some(described);
+        self
+    }
+
+    /// Whether clients may describe themselves.
+    pub(super) const fn has_described(&self) -> bool {
+        self.described.is_some()
+    }
+
+    /// Whether the operator named it.
+    pub(super) fn is_named(&self, id: &str) -> bool {
+        self.named.contains_key(id)
+    }
+
+    /// In which ways some client may have tokens.
+    pub(super) fn grants(&self) -> BTreeSet<GrantType> {
+        let named = self.named.values().flat_map(|client| &client.grants).copied();
+        GrantType::for_people().into_iter().chain(named).collect()
     }
 
     /// The client with this id. One that registered itself stays known for as long as it is asked for.
-    pub(super) async fn find(&self, id: &str) -> Result<Option<Client>, Fault> {
+    ///
+    /// # Errors
+    ///
+    /// Where a client describes itself and that cannot be had or used: why, for its developer.
+    pub(super) async fn find(&self, id: &str) -> Result<Option<Client>, Problem> {
         if let Some(client) = self.named.get(id) {
             return Ok(Some(client.clone()));
         }
-        let key = CLIENTS.key(&[id]);
-        let Some(stored) = self.store.get::<Client>(&key).await? else { return Ok(None) };
-        let terms = Terms::lasting(self.limits.idle);
-        // Whoever removed it meanwhile is right.
-        self.store.put(&key, &stored.value, &terms, Expect::Version(stored.version)).await?;
-        Ok(Some(stored.value))
+        if Address::is_claimed_by(id) {
+            let not_here =
+                || Refusal::new(Code::InvalidClient, "ids that are addresses are not looked up here");
+            let described = self.described.as_ref().ok_or_else(not_here)?;
+            return Ok(Some(described.find(id).await?));
+        }
+        let stored = self.store.get::<Registered>(&CLIENTS.key(&[id])).await?;
+        match stored {
+            Some(stored) => Ok(Some(self.used(id, stored).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The client that sent a request, if it is who it says.
-    pub(super) async fn authenticated(&self, shown: Credentials<'_>) -> Result<Client, Problem> {
+    pub(super) async fn authenticated(&self, credentials: Credentials<'_>) -> Result<Client, Problem> {
         let refused = || Refusal::new(Code::InvalidClient, "the client is unknown, or its secret is wrong");
-        let client = self.find(shown.id).await?.ok_or_else(refused)?;
-        let is_it = match (&client.proof, shown.secret) {
-            (Proof::None, None) => true,
-            (Proof::Secret(mark), Some(secret)) => mark.is_of(secret),
-            (Proof::None, Some(_)) | (Proof::Secret(_), None) => false,
+        let client = self.find(credentials.id).await?.ok_or_else(refused)?;
+        let is_it = match (&client.proof, credentials.evidence) {
+            (Proof::None, Evidence::Nothing) => true,
+            (Proof::Secret(mark), Evidence::Secret(secret)) => mark.is_of(secret),
+            (Proof::Key(keys), Evidence::Assertion(assertion)) => {
+                let described = self.described.as_ref().ok_or_else(refused)?;
+                described.check(&client, keys, assertion).await?;
+                true
+            }
+            (Proof::None | Proof::Secret(_) | Proof::Key(_), _) => false,
         };
         if is_it { Ok(client) } else { Err(refused().into()) }
     }
@@ -111,10 +196,13 @@ impl Clients {
         }
         let secret = if wish.secret { Some(secret::fresh()?) } else { None };
         let proof = secret.as_deref().map_or(Proof::None, |secret| Proof::Secret(Mark::of(secret)));
-        let client = Client { id: secret::fresh_id()?, name: wish.name, redirects: wish.redirects, proof };
-        let terms = Terms::lasting(self.limits.idle);
-        match self.store.put(&CLIENTS.key(&[&client.id]), &client, &terms, Expect::Absent).await? {
-            Some(_) => Ok((client, secret)),
+        let Wish { name, redirects, .. } = wish;
+        let grants = GrantType::for_people();
+        let client = Client { id: secret::fresh_id()?, name, redirects, proof, grants };
+        let registered = Registered { client, used: self.now() };
+        let (key, terms) = (CLIENTS.key(&[&registered.client.id]), Terms::lasting(self.limits.idle));
+        match self.store.put(&key, &registered, &terms, Expect::Absent).await? {
+            Some(_) => Ok((registered.client, secret)),
             None => Err(Fault::defect("a client's id was made twice").into()),
         }
     }
@@ -123,9 +211,37 @@ impl Clients {
     pub(super) async fn forget(&self, id: &str) -> Result<bool, Fault> {
         Ok(self.store.remove(&CLIENTS.key(&[id]), Expect::Anything).await?)
     }
+
+    /// Keeps a client for as long again, once half of its time is over.
+    async fn used(&self, id: &str, stored: Stored<Registered>) -> Result<Client, Fault> {
+        let (now, Stored { value: Registered { client, used }, version, .. }) = (self.now(), stored);
+        if now.saturating_sub(used) <= self.limits.idle.as_secs() / 2 {
+            return Ok(client);
+        }
+        let (registered, terms) = (Registered { client, used: now }, Terms::lasting(self.limits.idle));
+        // Whoever removed it meanwhile is right.
+        self.store.put(&CLIENTS.key(&[id]), &registered, &terms, Expect::Version(version)).await?;
+        Ok(registered.client)
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
 }
 
 impl Client {
+    pub(super) fn may(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant)
+    }
+
+    /// Whether it keeps something secret, and so can be told from whoever knows its id.
+    pub(super) fn is_confidential(&self) -> bool {
+        match self.proof {
+            Proof::None => false,
+            Proof::Secret(_) | Proof::Key(_) => true,
+        }
+    }
+
     /// Where the browser goes back to: the address that a request names, if the client registered it; the only one that it
     /// registered where none is named.
     ///
@@ -147,116 +263,5 @@ impl Client {
             return Ok(told);
         }
         Err(refused("`redirect_uri` is none that the client registered"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::issuer::testing::Scene;
-    use serde_json::json;
-
-    const LIMITS: Limits =
-        Limits { idle: Duration::from_secs(24 * 3600), from_one_address: 3, from_anywhere: 5 };
-
-    fn wish(method: &str) -> Wish {
-        let redirects = ["https://client.example/callback", "http://127.0.0.1/callback"];
-        let document = json!({"redirect_uris": redirects, "token_endpoint_auth_method": method});
-        Wish::parse(document.to_string().as_bytes()).unwrap()
-    }
-
-    fn clients(scene: &Scene) -> Clients {
-        let own = Client {
-            id: "own".into(),
-            name: None,
-            redirects: vec![Redirect::parse("https://own.example/callback").unwrap()],
-            proof: Proof::Secret(Mark::of("word")),
-        };
-        Clients::new([own], scene.store.clone(), LIMITS)
-    }
-
-    fn code(problem: Problem) -> Code {
-        match problem {
-            Problem::Refused(refusal) => refusal.code(),
-            Problem::Fault(fault) => panic!("{fault}"),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_client_is_who_it_can_prove_to_be() {
-        let scene = Scene::new();
-        let clients = clients(&scene);
-        let (public, none) = clients.register(wish("none"), "192.0.2.1").await.unwrap();
-        let (secretive, secret) = clients.register(wish("client_secret_basic"), "192.0.2.1").await.unwrap();
-        assert_eq!(none, None);
-        let secret = secret.unwrap();
-        for (id, shown, good) in [
-            ("own", Some("word"), true),
-            ("own", Some("wor"), false),
-            ("own", None, false),
-            (public.id.as_str(), None, true),
-            (public.id.as_str(), Some("anything"), false),
-            (secretive.id.as_str(), Some(secret.as_str()), true),
-            (secretive.id.as_str(), Some("anything"), false),
-            (secretive.id.as_str(), None, false),
-            ("nobody", None, false),
-            ("", None, false),
-        ] {
-            match clients.authenticated(Credentials { id, secret: shown }).await {
-                Ok(client) => assert!(good && client.id == id, "{id} {shown:?}"),
-                Err(problem) => {
-                    assert_eq!((good, code(problem)), (false, Code::InvalidClient), "{id} {shown:?}");
-                }
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn it_is_known_for_as_long_as_it_is_used() {
-        let scene = Scene::new();
-        let clients = clients(&scene);
-        let (client, _) = clients.register(wish("none"), "192.0.2.1").await.unwrap();
-        for _ in 0..3 {
-            scene.hands.advance(LIMITS.idle - Duration::from_secs(1));
-            assert_eq!(clients.find(&client.id).await.unwrap().as_ref(), Some(&client));
-        }
-        scene.hands.advance(LIMITS.idle);
-        assert_eq!(clients.find(&client.id).await.unwrap(), None);
-        let (client, _) = clients.register(wish("none"), "192.0.2.1").await.unwrap();
-        assert!(clients.forget(&client.id).await.unwrap());
-        assert_eq!(clients.find(&client.id).await.unwrap(), None);
-        assert!(!clients.forget("own").await.unwrap(), "the operator's own stay");
-    }
-
-    #[tokio::test]
-    async fn a_flood_ends_at_the_door() {
-        let scene = Scene::new();
-        let clients = clients(&scene);
-        for _ in 0..LIMITS.from_one_address {
-            clients.register(wish("none"), "192.0.2.1").await.unwrap();
-        }
-        assert_eq!(code(clients.register(wish("none"), "192.0.2.1").await.unwrap_err()), Code::SlowDown);
-        clients.register(wish("none"), "192.0.2.2").await.unwrap();
-        clients.register(wish("none"), "192.0.2.3").await.unwrap();
-        assert_eq!(code(clients.register(wish("none"), "192.0.2.4").await.unwrap_err()), Code::SlowDown);
-        scene.hands.advance(HOUR);
-        clients.register(wish("none"), "192.0.2.1").await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn the_browser_goes_where_the_client_registered_and_nowhere_else() {
-        let scene = Scene::new();
-        let clients = clients(&scene);
-        let (client, _) = clients.register(wish("none"), "192.0.2.1").await.unwrap();
-        let goes = |told: &str| client.redirect(Some(told)).map(|redirect| redirect.as_str().to_owned());
-        assert_eq!(goes("http://127.0.0.1:51004/callback").unwrap(), "http://127.0.0.1:51004/callback");
-        assert_eq!(goes("https://client.example/callback").unwrap(), "https://client.example/callback");
-        for told in ["https://evil.example/callback", "https://client.example/callback/", "javascript:x", ""]
-        {
-            assert!(goes(told).is_err(), "{told}");
-        }
-        assert!(client.redirect(None).is_err());
-        let own = clients.find("own").await.unwrap().unwrap();
-        assert_eq!(own.redirect(None).unwrap().as_str(), "https://own.example/callback");
     }
 }

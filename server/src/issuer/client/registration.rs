@@ -63,7 +63,7 @@ impl Wish {
     }
 }
 
-fn redirects(told: &[String]) -> Result<Vec<Redirect>, Refusal> {
+pub(super) fn redirects(told: &[String]) -> Result<Vec<Redirect>, Refusal> {
     let wrong = |what: String| Refusal::new(Code::InvalidRedirectUri, what);
     if told.is_empty() || told.len() > MOST_REDIRECTS {
         return Err(wrong(format!("`redirect_uris` has to name between one and {MOST_REDIRECTS} addresses")));

@@ -10,7 +10,7 @@ use self::{key::SigningKey, ring::Ring};
 use super::error::Fault;
 use crate::store::{Expect, Namespace, Store, Terms};
 use arc_swap::ArcSwap;
-use countersign::clock::Clock;
+use countersign::{clock::Clock, identity::LocalKeys};
 use serde_json::{Value, json};
 use std::{
     fmt,
@@ -33,6 +33,7 @@ pub(crate) struct Keys {
     schedule: Schedule,
     clock: Arc<dyn Clock>,
     opened: ArcSwap<Opened>,
+    verifying: LocalKeys,
 }
 
 /// A ring, ready to use.
@@ -58,7 +59,8 @@ impl Keys {
         let now = seconds(&*clock);
         // Made before it is known whether it is needed; whoever is first at the store decides.
         let opened = ArcSwap::from_pointee(Opened::of(Ring::first(algorithm, now)?)?);
-        let keys = Self { store, purpose, algorithm, schedule, clock, opened };
+        let verifying = LocalKeys::parse(r#"{"keys": []}"#).map_err(|_| unusable())?;
+        let keys = Self { store, purpose, algorithm, schedule, clock, opened, verifying };
         keys.tend().await?;
         Ok(keys)
     }
@@ -83,8 +85,12 @@ impl Keys {
 
     /// What others verify with.
     pub(crate) fn jwks(&self) -> Value {
-        let keys: Vec<Value> = self.opened.load().keys.iter().map(SigningKey::jwk).collect();
-        json!({"keys": keys})
+        self.opened.load().jwks()
+    }
+
+    /// What this process verifies with: a clone stays what the keys are.
+    pub(crate) fn verifying(&self) -> LocalKeys {
+        self.verifying.clone()
     }
 
     async fn change(
@@ -100,15 +106,22 @@ impl Keys {
                 continue;
             };
             let Some(ring) = change(&stored.value, now)? else {
-                self.opened.store(Opened::of(stored.value)?.into());
+                self.adopt(Opened::of(stored.value)?)?;
                 return Ok(false);
             };
             if self.store.put(&key, &ring, &terms, Expect::Version(stored.version)).await?.is_some() {
-                self.opened.store(Opened::of(ring)?.into());
+                self.adopt(Opened::of(ring)?)?;
                 tracing::info!(purpose = self.purpose.name(), "the signing keys have changed");
                 return Ok(true);
             }
         }
+    }
+
+    fn adopt(&self, opened: Opened) -> Result<(), Fault> {
+        // Published before it signs: a token is verified from its first moment on.
+        self.verifying.replace(&opened.jwks().to_string()).map_err(|_| unusable())?;
+        self.opened.store(opened.into());
+        Ok(())
     }
 }
 
@@ -116,6 +129,11 @@ impl Opened {
     fn of(ring: Ring) -> Result<Self, Fault> {
         let keys = ring.open()?;
         Ok(Self { ring, keys })
+    }
+
+    fn jwks(&self) -> Value {
+        let keys: Vec<Value> = self.keys.iter().map(SigningKey::jwk).collect();
+        json!({"keys": keys})
     }
 }
 
@@ -135,6 +153,10 @@ impl fmt::Debug for Keys {
             .field("opened", &self.opened.load().keys)
             .finish_non_exhaustive()
     }
+}
+
+fn unusable() -> Fault {
+    Fault::defect("the keys cannot be verified with")
 }
 
 fn seconds(clock: &dyn Clock) -> u64 {

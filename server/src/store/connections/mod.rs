@@ -19,12 +19,16 @@ use countersign::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use zeroize::Zeroize;
 
 const CONNECTIONS: Namespace = Namespace::new("connections");
 const OF_PERSON: Namespace = Namespace::new("connections-of-person");
 const OF_CLIENT: Namespace = Namespace::new("connections-of-client");
+const OF_ISSUER: Namespace = Namespace::new("connections-of-issuer");
 
 /// An account that nobody uses for so long has to be connected anew.
 const UNUSED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -43,6 +47,12 @@ pub(crate) struct Connections {
 #[derive(Serialize, Deserialize)]
 struct Row {
     owner: Owner,
+    connection: Saved,
+}
+
+/// A connection in a form that can be written down. Only what is sealed may hold one.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Saved {
     access_token: String,
     obtained: u64,
     expires: Option<u64>,
@@ -93,12 +103,24 @@ impl Connections {
     pub(crate) async fn forget_person(&self, issuer: &str, subject: &str) -> Result<u64, Error> {
         self.store.remove_all(&OF_PERSON.index(&[issuer, subject])).await
     }
+
+    /// The same for every person who came through a client.
+    pub(crate) async fn forget_client(&self, issuer: &str, client: &str) -> Result<u64, Error> {
+        self.store.remove_all(&OF_CLIENT.index(&[issuer, client])).await
+    }
+
+    /// The same for everybody whom an issuer vouches for.
+    pub(crate) async fn forget_issuer(&self, issuer: &str) -> Result<u64, Error> {
+        self.store.remove_all(&OF_ISSUER.index(&[issuer])).await
+    }
 }
 
 impl TokenStore for Connections {
     async fn load(&self, account: &Account) -> Result<Option<Connection>, BoxError> {
         let stored = self.store.get::<Row>(&key(account)).await?;
-        Ok(stored.filter(|stored| stored.value.owner == Owner::of(account)).map(|stored| stored.value.into()))
+        Ok(stored
+            .filter(|stored| stored.value.owner == Owner::of(account))
+            .map(|stored| stored.value.connection.into()))
     }
 
     async fn lease(&self, account: &Account, time: Duration) -> Result<Option<Lease>, BoxError> {
@@ -131,9 +153,14 @@ impl TokenStore for Connections {
 
 impl Row {
     fn new(account: &Account, connection: &Connection) -> Self {
+        Self { owner: Owner::of(account), connection: connection.into() }
+    }
+}
+
+impl From<&Connection> for Saved {
+    fn from(connection: &Connection) -> Self {
         let text = |secret: &SecretString| secret.expose_secret().to_owned();
         Self {
-            owner: Owner::of(account),
             access_token: text(connection.access_token()),
             obtained: seconds(connection.obtained()),
             expires: connection.expires().map(seconds),
@@ -146,27 +173,33 @@ impl Row {
     }
 }
 
-impl From<Row> for Connection {
-    fn from(mut row: Row) -> Self {
+impl From<Saved> for Connection {
+    fn from(mut saved: Saved) -> Self {
         let secret = |text: &mut String| SecretString::from(std::mem::take(text));
-        let mut connection = Self::new(secret(&mut row.access_token), time(row.obtained));
-        if let Some(expires) = row.expires {
+        let mut connection = Self::new(secret(&mut saved.access_token), time(saved.obtained));
+        if let Some(expires) = saved.expires {
             connection = connection.with_expires(time(expires));
         }
-        if let Some(token) = &mut row.refresh_token {
+        if let Some(token) = &mut saved.refresh_token {
             connection = connection.with_refresh_token(secret(token));
         }
-        if let Some(token) = &mut row.id_token {
-            connection = connection.with_id_token(secret(token), row.id_token_expires.map(time));
+        if let Some(token) = &mut saved.id_token {
+            connection = connection.with_id_token(secret(token), saved.id_token_expires.map(time));
         }
-        if let Some(claims) = row.claims.take() {
+        if let Some(claims) = saved.claims.take() {
             connection = connection.with_claims(claims);
         }
-        if row.being_renewed { connection.being_renewed() } else { connection }
+        if saved.being_renewed { connection.being_renewed() } else { connection }
     }
 }
 
-impl Drop for Row {
+impl fmt::Debug for Saved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Saved").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Saved {
     fn drop(&mut self) {
         self.access_token.zeroize();
         self.refresh_token.zeroize();
@@ -201,7 +234,9 @@ fn terms(account: &Account, connection: &Connection) -> Terms {
         (None, Some(end)) => end.duration_since(connection.obtained()).unwrap_or_default().min(UNUSED),
         _ => UNUSED,
     };
-    let terms = Terms::lasting(lifetime).under(OF_PERSON.index(&[account.issuer(), account.subject()]));
+    let terms = Terms::lasting(lifetime)
+        .under(OF_PERSON.index(&[account.issuer(), account.subject()]))
+        .under(OF_ISSUER.index(&[account.issuer()]));
     match account.client() {
         Some(client) => terms.under(OF_CLIENT.index(&[account.issuer(), client])),
         None => terms,
