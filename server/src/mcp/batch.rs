@@ -83,7 +83,7 @@ async fn alone(talk: &Talk<'_>, text: &Bytes, connect: &Connect) -> Option<Respo
     let message = Message::parse(text).ok()?;
     let (method, id) = (message.method.as_deref(), message.id);
     let shows_pages = connect::shows_pages(talk.speech.capabilities());
-    let asked = connect::Asked { era: Era::Legacy, method, id, shows_pages };
+    let asked = connect::Asked { era: Era::Legacy, method, id, caller: talk.caller.who, shows_pages };
     let answered = match Box::pin(talk.answer(&message, text)).await {
         Err(Refused::Token(_)) => {
             // HTTP has said its part already.
