@@ -10,11 +10,13 @@
 mod abilities;
 mod arms;
 mod auth_kinds;
+mod batches;
 mod bridges;
 mod conformance;
 mod demo;
 mod door;
 mod failures;
+mod fidelity;
 mod gateway;
 mod kept;
 mod peers;
