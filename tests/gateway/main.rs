@@ -12,6 +12,7 @@ mod arms;
 mod auth_kinds;
 mod bridges;
 mod conformance;
+mod crashes;
 mod demo;
 mod door;
 mod failures;
