@@ -211,7 +211,7 @@ async fn each_mistake_has_a_place_and_a_cure() {
             "as it stands in its tokens",
         ),
         (&aws("credentials: servce"), "`servce` is none of the choices", "did you mean `service`?"),
-        (&aws(ROLES), "nothing says whose token STS is shown", "web_identity: caller"),
+        (&aws(ROLES), "cannot reach it for their keys (V-16)", "web_identity: caller"),
         (&aws("credentials: brokered"), "nothing says who becomes which role", "add `roles:`"),
         (&aws(&format!("credentials: service, {ROLES}")), "callers have no roles here", "remove it"),
         (&aws("credentials: service, external_id: a"), "callers have no sessions here", "remove it"),

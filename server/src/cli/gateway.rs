@@ -154,7 +154,7 @@ async fn tend(signs_in: Option<&AuthorizationServer>, backends: &[upstream::Back
     };
     let asked = async {
         match inbox {
-            Some(inbox) => inbox.answer(&server.revocations()).await,
+            Some(inbox) => inbox.answer(server).await,
             None => std::future::pending().await,
         }
     };

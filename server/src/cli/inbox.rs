@@ -4,7 +4,7 @@
 use super::Failure;
 use crate::{
     config::store::{Medium, Store},
-    issuer::{Ended, Fault, Revocations, Whose},
+    issuer::{AuthorizationServer, Ended, Fault, Whose},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -21,11 +21,32 @@ pub(super) struct Inbox {
     folder: PathBuf,
 }
 
+/// What can be asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    End(Whose),
+    /// Other signing keys.
+    Rotate,
+}
+
 /// What a server did.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    Done { sign_ins: u64, codes: u64, accounts: u64 },
+    Ended(Ended),
+    /// Whether others are on their way now that were not before.
+    Rotated(bool),
     Failed(String),
+}
+
+impl Order {
+    /// Does it at a server.
+    pub(super) async fn carry_out(self, server: &AuthorizationServer) -> Answer {
+        let failed = |fault: Fault| Answer::Failed(fault.to_string());
+        match self {
+            Self::End(whose) => server.revocations().revoke(whose).await.map_or_else(failed, Answer::Ended),
+            Self::Rotate => server.rotate().await.map_or_else(failed, Answer::Rotated),
+        }
+    }
 }
 
 /// How often the folder is looked into.
@@ -45,7 +66,7 @@ impl Inbox {
     }
 
     /// Does what is asked for, for as long as it is polled.
-    pub(super) async fn answer(&self, revocations: &Revocations) {
+    pub(super) async fn answer(&self, server: &AuthorizationServer) {
         if let Err(error) = self.make() {
             tracing::error!(%error, folder = %self.folder.display(), "nobody can ask for sign-ins to be ended");
             return std::future::pending().await;
@@ -53,7 +74,7 @@ impl Inbox {
         loop {
             for request in self.requests() {
                 let answer = match take(&request) {
-                    Ok(whose) => done(revocations.revoke(whose).await),
+                    Ok(order) => Order::carry_out(order, server).await,
                     Err(error) => Answer::Failed(error.to_string()),
                 };
                 if let Err(error) = put(&request.with_extension(ANSWERED), &answer) {
@@ -65,7 +86,7 @@ impl Inbox {
     }
 
     /// Asks the server that has the store.
-    pub(super) async fn ask(&self, whose: &Whose) -> Result<Answer, Failure> {
+    pub(super) async fn ask(&self, order: &Order) -> Result<Answer, Failure> {
         let unwritten = |error: io::Error| {
             let remedy = "run this as the user that the server runs as";
             Failure::usage(
@@ -77,7 +98,7 @@ impl Inbox {
         self.make().map_err(unwritten)?;
         let request = self.folder.join(format!("{}.{ASKED}", process::id()));
         let answer = request.with_extension(ANSWERED);
-        put(&request, whose).map_err(unwritten)?;
+        put(&request, order).map_err(unwritten)?;
         let answered = async {
             loop {
                 if let Ok(answer) = take::<Answer>(&answer) {
@@ -111,14 +132,6 @@ impl Inbox {
             .map(|entry| entry.path())
             .filter(|path| path.extension().is_some_and(|it| it == ASKED))
             .collect()
-    }
-}
-
-/// What came of it, in a form that travels.
-pub(super) fn done(ended: Result<Ended, Fault>) -> Answer {
-    match ended {
-        Ok(Ended { sign_ins, codes, accounts }) => Answer::Done { sign_ins, codes, accounts },
-        Err(fault) => Answer::Failed(fault.to_string()),
     }
 }
 

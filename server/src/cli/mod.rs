@@ -7,7 +7,9 @@ mod demo;
 mod failure;
 mod gateway;
 mod inbox;
+mod order;
 mod revoke;
+mod rotate;
 mod serve;
 #[cfg(test)]
 mod sign_in;
@@ -30,6 +32,7 @@ enum Command {
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
     Revoke(revoke::Revoke),
+    Rotate(rotate::Rotate),
     Serve(serve::Serve),
     Validate(validate::Validate),
 }
@@ -41,6 +44,7 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run(),
         Command::Revoke(revoke) => revoke.run().map(|()| ExitCode::SUCCESS),
+        Command::Rotate(rotate) => rotate.run().map(|()| ExitCode::SUCCESS),
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
         Command::Validate(validate) => Ok(validate.run()),
     };

@@ -2,7 +2,7 @@
 
 use super::{
     diagnostic::Findings,
-    minting::Minting,
+    minting::{Minted, Minting},
     providers::Known,
     raw::{self, WebIdentity, WhichToken},
     roles::resolve_roles,
@@ -25,18 +25,7 @@ pub(crate) struct Aws {
     /// Signed in place of the address's own host.
     pub(crate) host: Option<Authority>,
     pub(crate) credentials: Credentials,
-    /// Where STS is shown a token that is made here.
     pub(crate) minted: Option<Minted>,
-}
-
-/// Tokens for STS of our own.
-#[derive(Debug)]
-pub(crate) struct Minted {
-    pub(crate) by: Minting,
-    /// Where that was chosen.
-    pub(super) place: Location,
-    /// Whether STS is AWS's own, which has to reach this server for its keys.
-    pub(super) at_aws: bool,
 }
 
 /// Whose credentials a signature is made with.
@@ -92,18 +81,12 @@ pub(super) fn resolve_aws(
     let is_minted = matches!(source, Some(raw::Credentials::WebIdentity(WebIdentity::Minted)));
     if is_minted && !known.has_authorization_server() {
         let what = "there is no authorization server that could make tokens for STS (V-01)";
-        findings.error(
-            source_place,
-            what,
-            "describe an `authorization_server`, or write `web_identity: caller`",
-        );
+        let remedy = "describe an `authorization_server`, or write `web_identity: caller`";
+        findings.error(source_place, what, remedy);
         return None;
     }
-    let minted = is_minted.then(|| Minted {
-        by: Minting::default(),
-        place: source_place,
-        at_aws: raw.sts.endpoint.is_none(),
-    });
+    let at_aws = raw.sts.endpoint.is_none();
+    let minted = is_minted.then(|| Minted { by: Minting::default(), place: source_place, at_aws });
     let by_token = !matches!(source, Some(raw::Credentials::Brokered | raw::Credentials::Service));
     let identity = match raw.service_identity {
         Some(Spanned { referenced, .. }) if by_token => {

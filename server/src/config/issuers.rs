@@ -1,10 +1,8 @@
 //! Whose word counts.
 
 use super::{authorization_server::AuthorizationServer, diagnostic::Findings, raw, resolved::Backend};
-use axum::http::Uri;
 use countersign::identity;
 use serde_saphyr::{Location, Spanned};
-use std::net::IpAddr;
 
 /// Somebody whose tokens are believed.
 #[derive(Debug)]
@@ -97,28 +95,6 @@ pub(super) fn check_strangers(
             findings.error(*referenced, what, remedy);
         }
     }
-}
-
-/// AWS reads the keys of tokens that are made for it from where we are: over https, and without a port (V-16).
-pub(super) fn check_minting(public_url: Option<&Uri>, backends: &[Backend], findings: &mut Findings) {
-    let reachable = |url: &Uri| {
-        url.scheme_str() == Some("https")
-            && url.port().is_none()
-            && url.host().is_some_and(|host| !is_local(host))
-    };
-    if public_url.is_some_and(reachable) {
-        return;
-    }
-    let minted = backends.iter().filter_map(|backend| backend.reached.minted());
-    for minted in minted.filter(|minted| minted.at_aws) {
-        let what = "STS is shown tokens that this server makes, and cannot reach it for the keys (V-16)";
-        let remedy = "add `public_url: https://…`, public and without a port; or choose other `credentials`";
-        findings.error(minted.place, what, remedy);
-    }
-}
-
-fn is_local(host: &str) -> bool {
-    host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
 /// Whether two addresses are the same but for what issuers are compared with and people overlook.

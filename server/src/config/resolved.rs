@@ -2,12 +2,13 @@
 
 use super::{
     authorization_server::{AuthorizationServer, resolve_authorization_server},
-    aws::{Aws, Minted, resolve_aws},
+    aws::{Aws, resolve_aws},
     diagnostic::Findings,
     endpoint::{Endpoint, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
-    issuers::{Issuer, check_minting, check_strangers, places_of_issuers, resolve_issuers},
+    issuers::{Issuer, check_strangers, places_of_issuers, resolve_issuers},
+    minting::{Minted, check_minting},
     program::{Program, resolve_program},
     providers::Known,
     raw,
@@ -78,6 +79,14 @@ pub(crate) enum Auth {
 }
 
 impl Reached {
+    /// Where STS is shown tokens of our own.
+    pub(crate) fn minted(&self) -> Option<&Minted> {
+        match self {
+            Self::At(Address { auth: Auth::Aws(aws), .. }) => aws.minted.as_ref(),
+            Self::At(_) | Self::By(_) => None,
+        }
+    }
+
     /// Whether a caller has to have connected an account.
     pub(super) fn needs_accounts(&self) -> bool {
         match self {
@@ -85,26 +94,9 @@ impl Reached {
             Self::By(_) => false,
         }
     }
-
-    /// Where STS is shown tokens of our own.
-    pub(crate) fn minted(&self) -> Option<&Minted> {
-        match self {
-            Self::At(address) => address.auth.minted(),
-            Self::By(_) => None,
-        }
-    }
 }
 
 impl Auth {
-    fn minted(&self) -> Option<&Minted> {
-        match self {
-            Self::Aws(aws) => aws.minted.as_ref(),
-            Self::UpstreamToken(_) | Self::Exchange(_) | Self::Headers(_) | Self::Query(_) | Self::None => {
-                None
-            }
-        }
-    }
-
     /// Whether a caller has to have connected an account.
     fn needs_accounts(&self) -> bool {
         match self {

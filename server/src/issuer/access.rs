@@ -1,7 +1,7 @@
 //! Access tokens (RFC 9068): signed, for one resource, and for nobody to keep.
 
 use super::{error::Fault, grant::Grant, keys::Keys, secret};
-use countersign::clock::Clock;
+use countersign::{clock::Clock, identity::LocalKeys};
 use serde_json::{Map, Value, json};
 use std::{
     sync::Arc,
@@ -29,6 +29,11 @@ impl AccessTokens {
     /// What they are verified with.
     pub(super) fn jwks(&self) -> Value {
         self.keys.jwks()
+    }
+
+    /// What this process verifies them with.
+    pub(super) fn verifying(&self) -> LocalKeys {
+        self.keys.verifying()
     }
 
     /// A token for what was granted.
@@ -71,11 +76,6 @@ impl AccessTokens {
 
 #[cfg(test)]
 impl AccessTokens {
-    /// What this process verifies them with.
-    pub(super) fn verifying(&self) -> countersign::identity::LocalKeys {
-        self.keys.verifying()
-    }
-
     /// Anything at all, signed as an access token would be.
     pub(super) fn sign_as(&self, typ: &str, claims: &Value) -> String {
         self.keys.sign(typ, claims).unwrap()

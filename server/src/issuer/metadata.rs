@@ -38,6 +38,9 @@ pub(super) fn document(offer: &Offer, clients: &Clients, open: bool) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "protected_resources": offer.resources,
     });
+    if let Some(members) = document.as_object_mut().filter(|_| open) {
+        members.insert("registration_endpoint".to_owned(), at(REGISTER).into());
+    }
     if clients.has_described()
         && let Some(members) = document.as_object_mut()
     {
@@ -45,9 +48,6 @@ pub(super) fn document(offer: &Offer, clients: &Clients, open: bool) -> Value {
         for name in ["token_endpoint_auth", "revocation_endpoint_auth", "introspection_endpoint_auth"] {
             members.insert(format!("{name}_signing_alg_values_supported"), json!(ASSERTED_WITH));
         }
-    }
-    if let Some(members) = document.as_object_mut().filter(|_| open) {
-        members.insert("registration_endpoint".to_owned(), at(REGISTER).into());
     }
     document
 }
@@ -76,10 +76,9 @@ mod tests {
     fn what_is_not_there_is_not_announced() {
         let scene = Scene::new();
         let clients = clients(&scene);
-        let plain = document(&offer(), &clients, false);
+        let plain = document(&offer(), &clients, true);
         assert_eq!(plain.get("client_id_metadata_document_supported"), None);
         assert!(!plain.to_string().contains("private_key_jwt"));
-        assert_eq!(plain.get("registration_endpoint"), None);
         assert_eq!(plain["introspection_endpoint_auth_methods_supported"][0], "client_secret_basic");
         let grants = plain["grant_types_supported"].as_array().unwrap();
         assert!(grants.contains(&json!("urn:ietf:params:oauth:grant-type:jwt-bearer")));
@@ -89,7 +88,6 @@ mod tests {
         let described = Described::new(fetcher, audiences, scene.store.clone(), scene.clock());
         let told = document(&offer(), &clients.with_described(described), true);
         assert_eq!(told["client_id_metadata_document_supported"], true);
-        assert_eq!(told["registration_endpoint"], "https://mcp.example.com/oauth/register");
         assert_eq!(told["token_endpoint_auth_methods_supported"][3], "private_key_jwt");
         assert_eq!(told["token_endpoint_auth_signing_alg_values_supported"][8], "EdDSA");
     }

@@ -56,6 +56,7 @@ mod secret;
 mod server;
 mod services;
 mod sign_in;
+mod subject;
 #[cfg(test)]
 mod testing;
 mod ticket;

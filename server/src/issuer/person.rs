@@ -1,14 +1,11 @@
 //! Who somebody is here, and what our tokens say of them.
 
-use super::secret::Mark;
+use super::subject;
 use crate::{
     config::authorization_server::Claim,
     federation::{Person, Upstreams},
 };
 use serde_json::{Map, Value};
-
-/// What the names of services begin with.
-const SERVICE: &str = "client:";
 
 /// More than this in a token is more than headers hold.
 const LARGEST: usize = 4 * 1024;
@@ -16,22 +13,10 @@ const LARGEST: usize = 4 * 1024;
 /// The name that we have for a person of the first upstream: theirs there, where there is but one upstream, and
 /// otherwise one that follows from both issuer and subject and says neither.
 pub(super) fn subject(person: &Person, upstreams: &Upstreams) -> String {
-    // What services are called no person is.
-    if upstreams.is_single() && !person.subject.starts_with(SERVICE) {
+    if upstreams.is_single() && !subject::is_of_client(&person.subject) {
         return person.subject.clone();
     }
-    named(&person.issuer, &person.subject)
-}
-
-/// What we call somebody whom another issuer vouches for: the same person always the same, and nobody else so.
-pub(super) fn named(issuer: &str, subject: &str) -> String {
-    // The length keeps one pair from reading like another.
-    Mark::of(&format!("{}\n{issuer}\n{subject}", issuer.len())).into_text()
-}
-
-/// What we call a service that acts by itself.
-pub(super) fn of_client(id: &str) -> String {
-    format!("{SERVICE}{id}")
+    subject::stable(&person.issuer, &person.subject)
 }
 
 /// Adds to `claims` what `upstream` says of a person and our tokens pass on.
@@ -64,16 +49,6 @@ mod tests {
     fn claim(name: &str, upstream: &str, path: &[&str]) -> Claim {
         let path = path.iter().map(|&word| word.to_owned()).collect();
         Claim { name: name.into(), upstream: upstream.into(), path }
-    }
-
-    #[test]
-    fn people_of_different_issuers_are_different_and_stay_who_they_are() {
-        let alice = named("https://login.example.com", "alice");
-        assert_eq!(alice, "JepjfI94fN_1ddkW-YezaVC7kc_Tn3_UzSF5mytqoVo");
-        assert_ne!(alice, named("https://other.example.com", "alice"));
-        assert_ne!(alice, named("https://login.example.com", "bob"));
-        assert_ne!(named("a", "b\n1\nc"), named("a\n1", "b\nc"));
-        assert!(!named("https://login.example.com", "client:service").starts_with("client:"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) enum Whose {
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ended {
     pub(crate) sign_ins: u64,
     pub(crate) codes: u64,

@@ -39,11 +39,6 @@ impl Mark {
         Self(BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes())))
     }
 
-    /// As it is.
-    pub(super) fn into_text(self) -> String {
-        self.0
-    }
-
     /// In a time that says nothing.
     pub(super) fn is_of(&self, secret: &str) -> bool {
         verify_slices_are_equal(self.0.as_bytes(), Self::of(secret).0.as_bytes()).is_ok()

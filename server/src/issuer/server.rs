@@ -31,7 +31,7 @@ use crate::{
 use axum::Router;
 use countersign::{
     clock::Clock,
-    identity::{self, Verifier},
+    identity::{self, LocalKeys, Verifier},
 };
 use futures_util::future::join;
 use secrecy::ExposeSecret;
@@ -45,6 +45,8 @@ pub(crate) struct AuthorizationServer {
     sign_in: SignIn,
     token: TokenEndpoint,
     keys: Arc<Keys>,
+    /// The public halves, where the gateway in this process looks for them.
+    published: LocalKeys,
     web_identities: WebIdentities,
     revocations: Revocations,
     open: bool,
@@ -71,9 +73,9 @@ impl AuthorizationServer {
             upstreams,
             claims,
             clients,
-            trusted,
             scopes,
             mut resources,
+            trusted,
             registration,
             lifetimes,
             algorithm,
@@ -93,28 +95,24 @@ impl AuthorizationServer {
             from_anywhere: registration.hourly,
         };
         let clients = Clients::new(clients.into_iter().map(named), store.clone(), limits, clock.clone());
-        let reach = match registration.documents {
-            config::Documents::Nowhere => None,
-            config::Documents::OnTheInternet => Some(Reach::Public),
-            config::Documents::DangerouslyHere => Some(Reach::PublicAndLoopback),
+        let clients = if registration.documents {
+            let reach = match registration.loopback_documents {
+                true => Reach::PublicAndLoopback,
+                false => Reach::Public,
+            };
+            let fetcher = Fetcher::new(reach)
+                .map_err(|_| Fault::defect("this machine trusts no certificates to fetch documents with"))?;
+            let audiences = [issuer, &format!("{issuer}{TOKEN}")];
+            clients.with_described(Described::new(fetcher, audiences, store.clone(), clock.clone()))
+        } else {
+            clients
         };
-        let audiences = [issuer, &format!("{issuer}{TOKEN}")];
-        let clients = match reach {
-            Some(reach) => {
-                let fetcher = Fetcher::new(reach)
-                    .map_err(|_| Fault::defect("no client can be made that fetches documents"))?;
-                clients.with_described(Described::new(fetcher, audiences, store.clone(), clock.clone()))
-            }
-            None => clients,
-        };
-        let trusted = trusted.into_iter().map(|one| trust(one, audiences, &clock));
-        let trusted = Trusted::new(trusted.collect::<Result<Vec<_>, _>>()?);
         // Our own endpoint first: it is what a token is for where nobody says.
         resources.insert(0, resource.to_owned());
         let offer = Arc::new(Offer { issuer: issuer.to_owned(), resources, scopes });
         let codes = Codes::new(store.clone(), lifetimes.code);
         let sign_in = SignIn {
-            offer: offer.clone(),
+            offer,
             clients: clients.clone(),
             codes: codes.clone(),
             journeys: Journeys::new(store.clone(), PATIENCE),
@@ -125,10 +123,18 @@ impl AuthorizationServer {
             claims: claims.into(),
         };
         let families = Families::new(store.clone(), lifetimes.refresh);
-        let services =
-            Services::new(offer, keys.verifying(), families.clone(), store.clone(), clock.clone())?
-                .trusting(trusted);
         let access = AccessTokens::new(issuer, keys.clone(), lifetimes.access, clock.clone());
+        let published = access.verifying();
+        let services = Services::new(
+            sign_in.offer.clone(),
+            published.clone(),
+            families.clone(),
+            store.clone(),
+            clock.clone(),
+        )?;
+        let trusted =
+            trusted.into_iter().map(|trusted| believed(trusted, issuer)).collect::<Result<Vec<_>, _>>()?;
+        let services = services.trusting(Trusted::new(trusted));
         let kept = Kept {
             clients: clients.clone(),
             codes: codes.clone(),
@@ -145,6 +151,7 @@ impl AuthorizationServer {
             sign_in,
             token,
             keys,
+            published,
             web_identities,
             revocations,
             open: registration.open,
@@ -155,7 +162,7 @@ impl AuthorizationServer {
     pub(crate) fn trusted(&self) -> identity::Issuer {
         identity::Issuer::new(&self.issuer, &self.resource)
             .with_token_type("at+jwt")
-            .with_keys(self.keys.verifying())
+            .with_keys(self.published.clone())
     }
 
     /// What renews the tokens of its upstreams.
@@ -184,6 +191,12 @@ impl AuthorizationServer {
             .merge(self.web_identities.documents())
     }
 
+    /// Publishes other keys, which sign as soon as everybody has fetched them. `false` where that was under way already.
+    pub(crate) async fn rotate(&self) -> Result<bool, Fault> {
+        let (access, web_identities) = (self.keys.rotate().await?, self.web_identities.rotate().await?);
+        Ok(access || web_identities)
+    }
+
     /// What ends sign-ins before their time.
     pub(crate) fn revocations(&self) -> Revocations {
         self.revocations.clone()
@@ -207,40 +220,27 @@ impl AuthorizationServer {
     }
 }
 
-/// An issuer whose assertions are for us, by one of our names, and whose tokens are for whom the configuration says.
-fn trust(
-    config: config::TrustedIssuer,
-    [issuer, token_endpoint]: [&str; 2],
-    clock: &Arc<dyn Clock>,
-) -> Result<TrustedIssuer, Fault> {
-    let config::TrustedIssuer { issuer: name, assertions, exchanged_audience, claims, scopes } = config;
-    let believing = |issuer: identity::Issuer| {
-        let verifier = Verifier::builder().trust(issuer).with_clock(clock.clone()).build();
-        verifier.map_err(|_| Fault::defect("an issuer that is trusted cannot be verified"))
-    };
-    let for_us = assertions.then(|| identity::Issuer::new(&name, issuer).with_audience(token_endpoint));
-    let exchanged = exchanged_audience.map(|audience| identity::Issuer::new(&name, audience));
-    Ok(TrustedIssuer {
-        assertions: for_us.map(believing).transpose()?,
-        subjects: exchanged.map(believing).transpose()?,
-        name,
-        claims,
-        scopes,
-    })
-}
-
 fn named(client: config::NamedClient) -> Client {
     let config::NamedClient { id, name, redirects, secret, grants } = client;
     let proof = secret.map_or(Proof::None, |secret| Proof::Secret(Mark::of(secret.expose_secret())));
-    Client { id, name, redirects, proof, grants: grants.into_iter().map(granted).collect() }
-}
-
-const fn granted(grant: raw::Grant) -> GrantType {
-    match grant {
+    let grants = grants.into_iter().map(|grant| match grant {
         raw::Grant::AuthorizationCode => GrantType::AuthorizationCode,
         raw::Grant::RefreshToken => GrantType::RefreshToken,
         raw::Grant::ClientCredentials => GrantType::ClientCredentials,
         raw::Grant::TokenExchange => GrantType::TokenExchange,
         raw::Grant::JwtBearer => GrantType::JwtBearer,
-    }
+    });
+    Client { id, name, redirects, proof, grants: grants.collect() }
+}
+
+/// An issuer whose word counts here, at the server that is `issuer`.
+fn believed(trusted: config::TrustedIssuer, issuer: &str) -> Result<TrustedIssuer, Fault> {
+    let config::TrustedIssuer { name, assertions, subject_audience, claims, scopes } = trusted;
+    let verifier = |issuer| Verifier::builder().trust(issuer).build();
+    let unfit = |_| Fault::defect("an issuer cannot be trusted that could be when it was read");
+    let for_us = identity::Issuer::new(&name, issuer).with_audience(format!("{issuer}{TOKEN}"));
+    let assertions = assertions.then(|| verifier(for_us)).transpose().map_err(unfit)?;
+    let subjects = subject_audience.map(|audience| verifier(identity::Issuer::new(&name, audience)));
+    let subjects = subjects.transpose().map_err(unfit)?;
+    Ok(TrustedIssuer { name, assertions, subjects, claims, scopes })
 }

@@ -113,7 +113,9 @@ mod tests {
         let parsed = Arguments::try_parse_from([&["countersign", "demo"], arguments].concat()).unwrap();
         match parsed.command {
             Command::Demo(demo) => demo,
-            Command::Revoke(_) | Command::Serve(_) | Command::Validate(_) => panic!("it is the demo"),
+            Command::Revoke(_) | Command::Rotate(_) | Command::Serve(_) | Command::Validate(_) => {
+                panic!("it is the demo")
+            }
         }
     }
 }

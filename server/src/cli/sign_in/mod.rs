@@ -2,6 +2,7 @@
 //! keeps cookies and follows redirects, and with identity providers that are real servers.
 
 mod attacks;
+mod aws;
 mod browser;
 mod journeys;
 mod revoked;
@@ -69,6 +70,11 @@ impl House {
 
     /// `github` is as it is said here.
     async fn with(github_is: &str) -> Self {
+        Self::before(github_is, "").await
+    }
+
+    /// The same, with these backends besides.
+    async fn before(github_is: &str, backends: &str) -> Self {
         let (corp, github) = (Idp::start(Clock::default()).await, Idp::start(Clock::default()).await);
         introduce_at(&corp);
         introduce_at(&github);
@@ -87,6 +93,7 @@ listen: 127.0.0.1:0
 store: {{memory: true}}
 backends:
   notes: {{url: '{}/mcp', auth: {{upstream_token: {{provider: github}}}}}}
+{backends}
 authorization_server:
   scopes: [mcp]
   upstreams:
@@ -187,8 +194,12 @@ authorization_server:
     }
 
     async fn call_at(&self, server: &str, token: &str) -> Value {
+        self.call_tool(server, token, "test_simple_text").await
+    }
+
+    async fn call_tool(&self, server: &str, token: &str, tool: &str) -> Value {
         let params = json!({
-            "name": "test_simple_text",
+            "name": tool,
             "arguments": {},
             "_meta": {
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -203,7 +214,7 @@ authorization_server:
             .header("accept", "application/json, text/event-stream")
             .header("mcp-protocol-version", "2026-07-28")
             .header("mcp-method", "tools/call")
-            .header("mcp-name", "test_simple_text")
+            .header("mcp-name", tool)
             .body(Full::from(body))
             .unwrap();
         let answer = Plain::default().send(request).await.unwrap();

@@ -105,11 +105,11 @@ async fn everything_of_a_client_ends_and_so_does_the_client() {
 
 /// The command, as it is typed.
 async fn typed(arguments: &[&str]) -> Result<(), Failure> {
-    let arguments: Vec<String> =
-        ["countersign", "revoke"].iter().chain(arguments).map(ToString::to_string).collect();
+    let arguments: Vec<String> = ["countersign"].iter().chain(arguments).map(ToString::to_string).collect();
     let command =
         tokio::task::spawn_blocking(move || match Arguments::try_parse_from(arguments).unwrap().command {
             Command::Revoke(revoke) => revoke.run(),
+            Command::Rotate(rotate) => rotate.run(),
             _ => panic!("it is another command"),
         });
     command.await.unwrap()
@@ -141,20 +141,30 @@ async fn by_hand_whether_the_server_runs_or_not() {
     };
     let (endpoint, serving) = start().await;
     // Nobody of that name was ever here, and the running server says so.
-    typed(&["-c", &path, "--subject", "alice"]).await.unwrap();
+    typed(&["revoke", "-c", &path, "--subject", "alice"]).await.unwrap();
     let (told, _) = endpoint.rsplit_once('/').unwrap();
     assert_eq!(Plain::default().fetch(&format!("{told}/.well-known/jwks.json")).await.status, StatusCode::OK);
+    // Other keys: published at once, and once.
+    let keys = async || {
+        let keys = Plain::default().fetch(&format!("{told}/.well-known/jwks.json")).await.json();
+        keys["keys"].as_array().unwrap().len()
+    };
+    assert_eq!(keys().await, 1);
+    for _ in 0..2 {
+        typed(&["rotate", "-c", &path]).await.unwrap();
+        assert_eq!(keys().await, 2);
+    }
     serving.abort();
     let _ = serving.await;
 
     // Without the server the address has to be known.
-    let failure = typed(&["-c", &path, "--all"]).await.unwrap_err().to_string();
+    let failure = typed(&["revoke", "-c", &path, "--all"]).await.unwrap_err().to_string();
     assert!(failure.contains("add `public_url:`"), "{failure}");
     fs::write(&path, format!("public_url: https://mcp.example.com\n{text}")).unwrap();
-    typed(&["-c", &path, "--all"]).await.unwrap();
+    typed(&["revoke", "-c", &path, "--all"]).await.unwrap();
 
     fs::write(&path, text.replace("{file: store.redb, key: file:key}", "{memory: true}")).unwrap();
-    let failure = typed(&["-c", &path, "--all"]).await.unwrap_err().to_string();
+    let failure = typed(&["revoke", "-c", &path, "--all"]).await.unwrap_err().to_string();
     assert!(failure.contains("in its own memory"), "{failure}");
     assert!(Arguments::try_parse_from(["countersign", "revoke", "-c", &path]).is_err(), "of whom?");
 }

@@ -17,7 +17,7 @@ pub(crate) struct Claim {
 }
 
 /// What a token says by itself.
-pub(super) const OURS: [&str; 16] = [
+const OURS: [&str; 16] = [
     "iss",
     "sub",
     "aud",

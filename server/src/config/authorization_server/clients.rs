@@ -27,20 +27,14 @@ pub(crate) struct NamedClient {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registration {
     pub(crate) open: bool,
+    /// Whether clients may describe themselves at an address of theirs.
+    pub(crate) documents: bool,
+    /// Whether that may be on this machine.
+    pub(crate) loopback_documents: bool,
     /// For how long a client that nobody uses is known.
     pub(crate) idle: Duration,
     pub(crate) hourly: u64,
     pub(crate) hourly_from_one_address: u64,
-    pub(crate) documents: Documents,
-}
-
-/// Where the descriptions of clients may be whose ids are addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Documents {
-    Nowhere,
-    OnTheInternet,
-    /// And on this machine.
-    DangerouslyHere,
 }
 
 /// A secret that is shorter is guessed.
@@ -75,6 +69,7 @@ pub(super) fn resolve_clients(
 fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<NamedClient> {
     use secrecy::ExposeSecret;
     let raw::NamedClient { id, name, redirect_uris, secret, grants } = raw;
+    let grants = resolve_grants(&id, grants, secret.is_some(), findings)?;
     let secret = match secret {
         None => None,
         Some(reference) => {
@@ -87,7 +82,6 @@ fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<Name
             Some(secret)
         }
     };
-    let grants = resolve_grants(&id.value, grants, secret.is_some(), findings)?;
     if redirect_uris.is_empty() && grants.contains(&Grant::AuthorizationCode) {
         let what = format!("nothing says where the browser goes back to for `{}`", id.value);
         findings.error(id.referenced, what, "add `redirect_uris: [https://…]`");
@@ -109,31 +103,26 @@ fn resolve_client(raw: raw::NamedClient, findings: &mut Findings) -> Option<Name
 }
 
 fn resolve_grants(
-    id: &str,
-    raw: Option<Spanned<Vec<Spanned<Grant>>>>,
+    id: &Spanned<String>,
+    raw: Option<Vec<Spanned<Grant>>>,
     has_secret: bool,
     findings: &mut Findings,
 ) -> Option<BTreeSet<Grant>> {
-    let Some(Spanned { value: raw, referenced, .. }) = raw else {
-        return Some([Grant::AuthorizationCode, Grant::RefreshToken].into());
-    };
+    let Some(raw) = raw else { return Some([Grant::AuthorizationCode, Grant::RefreshToken].into()) };
     if raw.is_empty() {
-        let what = format!("`{id}` may have no tokens at all");
-        findings.error(referenced, what, "name at least one grant, or remove the client");
+        let what = format!("`{}` may have tokens in no way at all", id.value);
+        findings.error(
+            id.referenced,
+            what,
+            "remove `grants`, or name one, as in `grants: [client_credentials]`",
+        );
         return None;
     }
-    for Spanned { value: grant, referenced, .. } in &raw {
-        let for_services = [Grant::ClientCredentials, Grant::TokenExchange];
-        if !has_secret && for_services.contains(grant) {
-            let what = format!("`{id}` has no secret, so whoever knows its id could have this");
-            findings.error(*referenced, what, "add `secret: env:NAME`");
-            return None;
-        }
-        if *grant == Grant::RefreshToken && !raw.iter().any(|other| other.value == Grant::AuthorizationCode) {
-            let what = "refresh tokens come of a sign-in, and this client asks nobody to";
-            findings.error(*referenced, what, "remove it, or add `authorization_code`");
-            return None;
-        }
+    let proves_itself = [Grant::ClientCredentials, Grant::TokenExchange];
+    if let Some(grant) = raw.iter().find(|grant| proves_itself.contains(&grant.value) && !has_secret) {
+        let what = format!("`{}` gets tokens without a person, and anybody could pass for it", id.value);
+        findings.error(grant.referenced, what, "add `secret: env:NAME`");
+        return None;
     }
     Some(raw.into_iter().map(|grant| grant.value).collect())
 }
@@ -145,13 +134,10 @@ pub(super) fn resolve_registration(raw: &raw::Registration, findings: &mut Findi
     let from_one = within(raw.hourly_from_one_address.as_ref(), 50, bounds, "registrations", findings);
     Some(Registration {
         open: raw.open.unwrap_or(true),
+        documents: raw.documents.unwrap_or(true),
+        loopback_documents: raw.dangerous_loopback_documents,
         idle: Duration::from_secs(u64::from(idle?) * 24 * 3600),
         hourly: hourly?.into(),
         hourly_from_one_address: from_one?.into(),
-        documents: match (raw.documents, raw.dangerous_allow_loopback_documents) {
-            (Some(false), _) => Documents::Nowhere,
-            (Some(true) | None, false) => Documents::OnTheInternet,
-            (Some(true) | None, true) => Documents::DangerouslyHere,
-        },
     })
 }

@@ -7,7 +7,7 @@ mod upstreams;
 
 pub(crate) use self::{
     claims::Claim,
-    clients::{Documents, NamedClient, Registration},
+    clients::{NamedClient, Registration},
     trusted::TrustedIssuer,
     upstreams::{Asked, OAuth2, Oidc, Provider, Upstream, endpoint_at},
 };
@@ -29,10 +29,10 @@ pub(crate) struct AuthorizationServer {
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) clients: Vec<NamedClient>,
-    pub(crate) trusted: Vec<TrustedIssuer>,
     pub(crate) scopes: BTreeSet<String>,
     /// What tokens may be for, besides our own endpoint.
     pub(crate) resources: Vec<String>,
+    pub(crate) trusted: Vec<TrustedIssuer>,
     pub(crate) registration: Registration,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) algorithm: raw::Algorithm,
@@ -64,9 +64,9 @@ pub(super) fn resolve_authorization_server(
         upstreams,
         claims,
         clients,
-        trusted_issuers,
         scopes,
         resources,
+        trusted_issuers,
         registration,
         lifetimes,
         signing,
@@ -86,9 +86,9 @@ pub(super) fn resolve_authorization_server(
             upstreams: upstreams?,
             claims: claims?,
             clients: clients?,
-            trusted: trusted?,
             scopes: scopes?,
             resources: resources?,
+            trusted: trusted?,
             registration: registration?,
             lifetimes: lifetimes?,
             algorithm: signing.algorithm,

@@ -1,26 +1,23 @@
-//! Issuers whose word counts about people who never sign in here.
+//! Other issuers whose word counts for services.
 
-use super::{
-    super::{diagnostic::Findings, near::nearest, raw},
-    claims::OURS,
-};
+use super::super::{diagnostic::Findings, raw};
 use countersign::identity::{Issuer, Verifier};
 use serde_saphyr::Spanned;
 use std::collections::BTreeSet;
 
-/// One of them, and what its word is worth.
-#[derive(Debug)]
+/// An issuer whose word counts for services.
+#[derive(Clone, Debug)]
 pub(crate) struct TrustedIssuer {
-    pub(crate) issuer: String,
-    /// Whether assertions that it makes for us are redeemed (RFC 7523).
+    pub(crate) name: String,
+    /// Whether it vouches for people in assertions for us (RFC 7523).
     pub(crate) assertions: bool,
-    /// Whom its tokens are for that are exchanged here (RFC 8693).
-    pub(crate) exchanged_audience: Option<String>,
+    /// What its tokens are for that services exchange (RFC 8693).
+    pub(crate) subject_audience: Option<String>,
     pub(crate) claims: BTreeSet<String>,
+    /// What can be granted on its word, at most.
     pub(crate) scopes: BTreeSet<String>,
 }
 
-/// `offered` are the scopes that there are, where those are right.
 pub(super) fn resolve_trusted(
     raw: Vec<raw::TrustedIssuer>,
     offered: Option<&BTreeSet<String>>,
@@ -28,62 +25,37 @@ pub(super) fn resolve_trusted(
 ) -> Option<Vec<TrustedIssuer>> {
     let count = raw.len();
     let mut trusted: Vec<TrustedIssuer> = Vec::new();
-    for one in raw {
-        let Spanned { value: name, referenced, .. } = &one.issuer;
-        if trusted.iter().any(|other| other.issuer == *name) {
-            findings.error(*referenced, format!("`{name}` is named twice"), "remove one of the two");
+    for raw in raw {
+        let Spanned { value: name, referenced, .. } = raw.issuer;
+        let unfit = Verifier::builder().trust(Issuer::new(&name, "anything")).build().err();
+        if let Some(error) = unfit {
+            let remedy = "write the issuer as its tokens do, in https, such as https://login.example.com";
+            findings.error(referenced, error.to_string(), remedy);
             continue;
         }
-        trusted.extend(resolve_one(one, offered, findings));
+        if trusted.iter().any(|other| other.name == name) {
+            findings.error(referenced, format!("`{name}` is named twice"), "remove one of the two");
+            continue;
+        }
+        if !raw.assertions && raw.subject_audience.is_none() {
+            let what = format!("nothing says what the word of `{name}` counts for");
+            findings.error(referenced, what, "add `assertions: true`, or `subject_audience:`");
+            continue;
+        }
+        let unknown =
+            raw.scopes.iter().find(|scope| offered.is_some_and(|offered| !offered.contains(&scope.value)));
+        if let Some(scope) = unknown {
+            let what = format!("`{}` is no scope of this server", scope.value);
+            findings.error(scope.referenced, what, "add it to `scopes`, or remove it here");
+            continue;
+        }
+        trusted.push(TrustedIssuer {
+            name,
+            assertions: raw.assertions,
+            subject_audience: raw.subject_audience.map(|audience| audience.value),
+            claims: raw.claims.into_iter().map(|claim| claim.value).collect(),
+            scopes: raw.scopes.into_iter().map(|scope| scope.value).collect(),
+        });
     }
     (trusted.len() == count).then_some(trusted)
-}
-
-fn resolve_one(
-    raw: raw::TrustedIssuer,
-    offered: Option<&BTreeSet<String>>,
-    findings: &mut Findings,
-) -> Option<TrustedIssuer> {
-    let raw::TrustedIssuer { issuer, assertions, exchanged_audience, claims, scopes } = raw;
-    let Spanned { value: issuer, referenced: place, .. } = issuer;
-    let attempt = Verifier::builder().trust(Issuer::new(&issuer, "anything")).build();
-    let remedy = "write the issuer as its tokens do, in https, such as https://login.example.com";
-    attempt.map_err(|error| findings.error(place, error.to_string(), remedy)).ok()?;
-    if !assertions && exchanged_audience.is_none() {
-        let what = format!("nothing says what `{issuer}` is trusted for");
-        findings.error(place, what, "add `assertions: true`, or `exchanged_audience: …` for its tokens");
-        return None;
-    }
-    if let Some(Spanned { referenced, .. }) = exchanged_audience.as_ref().filter(|text| text.value.is_empty())
-    {
-        let what = "an audience is empty";
-        findings.error(*referenced, what, "name the `aud` of the tokens that are exchanged");
-        return None;
-    }
-    let mut sound = true;
-    for Spanned { value: claim, referenced, .. } in &claims {
-        if claim.is_empty() || OURS.contains(&claim.as_str()) {
-            let what = format!("`{claim}` is what our tokens say by themselves");
-            findings.error(*referenced, what, "remove it");
-            sound = false;
-        }
-    }
-    for Spanned { value: scope, referenced, .. } in &scopes {
-        let Some(offered) = offered.filter(|offered| !offered.contains(scope)) else { continue };
-        let known: Vec<&str> = offered.iter().map(String::as_str).collect();
-        let remedy = nearest(scope, &known).map_or_else(
-            || "add it to `authorization_server.scopes`, or remove it here".to_owned(),
-            |word| format!("did you mean `{word}`?"),
-        );
-        findings.error(*referenced, format!("`{scope}` is no scope that there is here"), remedy);
-        sound = false;
-    }
-    let words = |words: Vec<Spanned<String>>| words.into_iter().map(|word| word.value).collect();
-    sound.then(|| TrustedIssuer {
-        issuer,
-        assertions,
-        exchanged_audience: exchanged_audience.map(|text| text.value),
-        claims: words(claims),
-        scopes: words(scopes),
-    })
 }

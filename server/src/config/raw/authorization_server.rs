@@ -13,14 +13,14 @@ pub(crate) struct AuthorizationServer {
     pub(crate) claims: Option<Named<Spanned<String>>>,
     #[serde(default)]
     pub(crate) clients: Vec<Spanned<NamedClient>>,
-    /// Issuers whose word counts about people who never sign in here.
-    #[serde(default)]
-    pub(crate) trusted_issuers: Vec<TrustedIssuer>,
     /// What clients may ask for.
     #[serde(default)]
     pub(crate) scopes: Vec<Spanned<String>>,
     /// What tokens may be for; our own address at `/mcp` where nothing is said.
     pub(crate) resources: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Other issuers whose word counts for services.
+    #[serde(default)]
+    pub(crate) trusted_issuers: Vec<TrustedIssuer>,
     #[serde(default)]
     pub(crate) registration: Registration,
     #[serde(default)]
@@ -85,11 +85,11 @@ pub(crate) struct NamedClient {
     #[serde(default)]
     pub(crate) redirect_uris: Vec<Spanned<String>>,
     pub(crate) secret: Option<Spanned<String>>,
-    /// In which ways it may have tokens: with people, where nothing is said.
-    pub(crate) grants: Option<Spanned<Vec<Spanned<Grant>>>>,
+    /// In which ways it may have tokens; as people's clients do, where nothing is said.
+    pub(crate) grants: Option<Vec<Spanned<Grant>>>,
 }
 
-/// One way to have tokens.
+/// One way to tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Grant {
@@ -100,20 +100,18 @@ pub(crate) enum Grant {
     JwtBearer,
 }
 
-/// An issuer that vouches for people.
+/// An issuer whose word counts for services.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TrustedIssuer {
     pub(crate) issuer: Spanned<String>,
-    /// Whether assertions that it makes for us are redeemed.
+    /// Whether it vouches for people in assertions for us (RFC 7523).
     #[serde(default)]
     pub(crate) assertions: bool,
-    /// Whom its tokens are for that are exchanged here; none are, where nothing is said.
-    pub(crate) exchanged_audience: Option<Spanned<String>>,
-    /// What of its claims our tokens have as well.
+    /// What its tokens are for that services exchange (RFC 8693).
+    pub(crate) subject_audience: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) claims: Vec<Spanned<String>>,
-    /// What can be granted on its word.
     #[serde(default)]
     pub(crate) scopes: Vec<Spanned<String>>,
 }
@@ -123,14 +121,14 @@ pub(crate) struct TrustedIssuer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Registration {
     pub(crate) open: Option<bool>,
-    pub(crate) idle_days: Option<Spanned<u32>>,
-    pub(crate) hourly: Option<Spanned<u32>>,
-    pub(crate) hourly_from_one_address: Option<Spanned<u32>>,
-    /// Whether a client's id may be the address of its own description.
+    /// Whether clients may describe themselves at an address of theirs.
     pub(crate) documents: Option<bool>,
     /// Whether that may be on this machine.
     #[serde(default)]
-    pub(crate) dangerous_allow_loopback_documents: bool,
+    pub(crate) dangerous_loopback_documents: bool,
+    pub(crate) idle_days: Option<Spanned<u32>>,
+    pub(crate) hourly: Option<Spanned<u32>>,
+    pub(crate) hourly_from_one_address: Option<Spanned<u32>>,
 }
 
 /// For how long what is issued is good.

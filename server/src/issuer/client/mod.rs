@@ -129,15 +129,15 @@ impl Clients {
         self.described.is_some()
     }
 
+    /// Whether the operator named it.
+    pub(super) fn is_named(&self, id: &str) -> bool {
+        self.named.contains_key(id)
+    }
+
     /// In which ways some client may have tokens.
     pub(super) fn grants(&self) -> BTreeSet<GrantType> {
         let named = self.named.values().flat_map(|client| &client.grants).copied();
         GrantType::for_people().into_iter().chain(named).collect()
-    }
-
-    /// Whether it is one of the operator's own.
-    pub(super) fn is_named(&self, id: &str) -> bool {
-        self.named.contains_key(id)
     }
 
     /// The client with this id. One that registered itself stays known for as long as it is asked for.

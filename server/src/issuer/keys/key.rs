@@ -72,6 +72,7 @@ impl SigningKey {
         Ok(Self { kid, algorithm, pair })
     }
 
+    #[cfg(test)]
     pub(super) fn kid(&self) -> &str {
         &self.kid
     }

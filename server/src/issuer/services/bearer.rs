@@ -7,7 +7,7 @@ use super::{
         error::{Code, Problem, Refusal},
         form::Form,
         grant::Grant,
-        person,
+        subject,
     },
     Issued, Services,
     trusted::TrustedIssuer,
@@ -45,7 +45,7 @@ impl Services {
         let known = |name: &String| Some((name.clone(), identity.claim(name)?.clone()));
         let grant = Grant {
             client: client.id.clone(),
-            subject: person::named(identity.issuer(), identity.subject()),
+            subject: subject::stable(identity.issuer(), identity.subject()),
             resource,
             scopes,
             claims: trusted.claims.iter().filter_map(known).collect(),

@@ -7,7 +7,7 @@ use super::{
         error::{Code, Problem, Refusal},
         form::Form,
         grant::Grant,
-        person,
+        subject,
     },
     Issued, Services,
     actors::Actor,
@@ -90,7 +90,7 @@ impl Services {
         let known = |name: &String| Some((name.clone(), identity.claim(name)?.clone()));
         Ok(Party {
             issuer: identity.issuer().to_owned(),
-            subject: person::named(identity.issuer(), identity.subject()),
+            subject: subject::stable(identity.issuer(), identity.subject()),
             client: None,
             scopes: identity
                 .scopes()
@@ -113,7 +113,7 @@ impl Services {
             if form.get("actor_token_type").is_some() {
                 return Err(wrong("`actor_token_type` is there, and no `actor_token`").into());
             }
-            let subject = person::of_client(&client.id);
+            let subject = subject::of_client(&client.id);
             return Ok((Actor { issuer, subject, client: client.id.clone() }, None));
         }
         let party = self.party(form, "actor_token").await?;

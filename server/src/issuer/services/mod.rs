@@ -19,7 +19,7 @@ use super::{
     metadata::TOKEN,
     once::Once,
     own::OwnTokens,
-    person,
+    subject,
 };
 use crate::store::Store;
 use countersign::{clock::Clock, identity::LocalKeys};
@@ -75,7 +75,7 @@ impl Services {
         confidential(client)?;
         let grant = Grant {
             client: client.id.clone(),
-            subject: person::of_client(&client.id),
+            subject: subject::of_client(&client.id),
             resource: authorize::resource(form, &self.offer.resources)?,
             scopes: authorize::scopes(form, &self.offer.scopes)?,
             claims: Map::new(),

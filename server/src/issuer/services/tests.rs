@@ -280,7 +280,7 @@ async fn a_trusted_issuers_token_is_exchanged_as_far_as_its_word_goes() {
     let claims = house.claims_of(&answer);
     assert_eq!(
         (&claims["sub"], &claims["groups"], claims.get("email"), claims.get("sid")),
-        (&json!(person::named(IDP, "alice")), &json!(["admins"]), None, None)
+        (&json!(subject::stable(IDP, "alice")), &json!(["admins"]), None, None)
     );
     let let_in = mint(&|claims| claims["may_act"] = json!({"sub": "client:service"}));
     let answer = house.exchange("service", &let_in, &[]).await.unwrap();
@@ -312,7 +312,7 @@ async fn whom_a_trusted_issuer_vouches_for_is_let_in_once() {
     let claims = house.claims_of(&answer);
     assert_eq!(
         (&claims["sub"], &claims["groups"], claims.get("email"), &claims["client_id"]),
-        (&json!(person::named(IDP, "alice")), &json!(["admins"]), None, &json!("service"))
+        (&json!(subject::stable(IDP, "alice")), &json!(["admins"]), None, &json!("service"))
     );
     let again = house.redeem(&house.assertion("1"), &[]).await.unwrap_err();
     assert_eq!(again.code(), Code::InvalidGrant);

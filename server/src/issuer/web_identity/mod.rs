@@ -4,7 +4,8 @@
 use super::{
     error::Fault,
     keys::{Algorithm, Keys, Purpose, Schedule},
-    secret::{self, Mark},
+    secret,
+    subject::stable,
 };
 use crate::store::Store;
 use axum::{
@@ -91,7 +92,7 @@ impl WebIdentities {
         let id = secret::fresh_id().map_err(|fault| Refusal::new(Kind::StsUnavailable, fault))?;
         let mut claims = json!({
             "iss": self.0.issuer,
-            "sub": subject(caller.issuer(), caller.subject()),
+            "sub": named(caller.issuer(), caller.subject()),
             "aud": AUDIENCE,
             "iat": now,
             "exp": now + LIFETIME.as_secs(),
@@ -118,6 +119,11 @@ impl WebIdentities {
             .route(&format!("{PATH}{JWKS}"), get(async move || (kept, Json(keys.0.keys.jwks()))))
     }
 
+    /// Publishes another key, which signs after its notice. `false` where one is on its way already.
+    pub(super) async fn rotate(&self) -> Result<bool, Fault> {
+        self.0.keys.rotate().await
+    }
+
     /// Looks after the keys. To be called every few minutes.
     pub(super) async fn tend(&self) -> Result<(), Fault> {
         self.0.keys.tend().await
@@ -138,14 +144,14 @@ impl WebIdentities {
 
 /// Who it is, for trust policies to compare: the issuer that vouches for them, and what that calls them. An issuer has no
 /// `#`, so nobody reads like somebody else.
-fn subject(issuer: &str, subject: &str) -> String {
+fn named(issuer: &str, subject: &str) -> String {
     let place = issuer.strip_prefix("https://").unwrap_or(issuer);
     let plain = format!("{place}#{subject}");
     if plain.len() <= LONGEST_SUBJECT && plain.bytes().all(|byte| byte.is_ascii_graphic()) {
         return plain;
     }
-    // What is too long for AWS, or of letters that it may not compare, has a name of the same length always.
-    format!("sha256:{}", Mark::of(&format!("{}\n{plain}", place.len())).into_text())
+    // What is too long for AWS, or of letters that it may not compare, has a name without a `#`.
+    stable(issuer, subject)
 }
 
 /// Each in a list of one, as AWS has it.
