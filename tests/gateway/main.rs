@@ -13,6 +13,7 @@ mod auth_kinds;
 mod batches;
 mod bridges;
 mod conformance;
+mod crashes;
 mod demo;
 mod door;
 mod failures;
