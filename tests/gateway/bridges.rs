@@ -6,18 +6,27 @@ use crate::{
 };
 use countersign_fixtures::{
     http::Server,
-    mcp::{Listening, everything::Everything, legacy_only, modern_only},
+    mcp::{
+        Listening,
+        everything::{Change, Everything},
+        legacy_only,
+        misbehaving::{Fault, Misbehaving},
+        modern_only,
+    },
 };
 use countersign_tests::mcp::{Era, Heard};
 use http::Method;
 use rmcp::{
     model::{
         CallToolRequest, CallToolRequestParams, ClientRequest, GetPromptRequestParams,
-        ReadResourceRequestParams,
+        ReadResourceRequestParams, ServerNotification, SubscribeRequestParams, SubscriptionFilter,
+        UnsubscribeRequestParams,
     },
     service::PeerRequestOptions,
 };
 use serde_json::{Value, json};
+
+const WATCHED: &str = "test://watched-resource";
 
 /// A gateway before a backend that was never taught 2026-07-28, and one that has no sessions.
 struct House {
@@ -127,6 +136,78 @@ async fn what_a_client_cancels_ends_where_it_runs_whatever_that_speaks() {
             everything.wait_for_cancelled(time + 1).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_subscription_hears_of_changes_whatever_a_backend_speaks() {
+    let house = House::build().await;
+    let (client, _heard) = connect(&house.gateway, Era::Modern).await;
+    let of_new = format!("new+{WATCHED}");
+    let chosen =
+        SubscriptionFilter::builder().tools_list_changed().resource_subscriptions([WATCHED, &of_new]).build();
+    let mut subscription = client.listen(chosen).await.unwrap();
+    house.old.change(Change::Prompts);
+    for everything in [&house.old, &house.new] {
+        everything.change(Change::Tools);
+        let news = subscription.next().await.unwrap();
+        assert!(matches!(news, Some(ServerNotification::ToolListChangedNotification(_))), "{news:?}");
+    }
+    for (everything, uri) in [(&house.old, WATCHED), (&house.new, of_new.as_str())] {
+        everything.change(Change::watched_resource());
+        let news = subscription.next().await.unwrap();
+        let Some(ServerNotification::ResourceUpdatedNotification(update)) = news else {
+            panic!("{news:?}");
+        };
+        assert_eq!(update.params.uri, uri);
+    }
+}
+
+#[tokio::test]
+#[allow(deprecated, reason = "so are subscriptions of sessions")]
+async fn the_client_of_a_session_hears_of_changes_whatever_a_backend_speaks() {
+    let house = House::build().await;
+    let (client, mut heard) = connect(&house.gateway, Era::Legacy).await;
+    let of_new = format!("new+{WATCHED}");
+    for uri in [WATCHED, &of_new] {
+        client.subscribe(SubscribeRequestParams::new(uri)).await.unwrap();
+    }
+    for (everything, change, news) in [
+        (&house.old, Change::Tools, Heard::Tools),
+        (&house.new, Change::Prompts, Heard::Prompts),
+        (&house.old, Change::watched_resource(), Heard::Resource(WATCHED.to_owned())),
+        (&house.new, Change::watched_resource(), Heard::Resource(of_new.clone())),
+    ] {
+        // What the gateway listens to begins a moment after the client has said what it wants.
+        let mut told = None;
+        while told.as_ref() != Some(&news) {
+            everything.change(change.clone());
+            let moment = std::time::Duration::from_millis(200);
+            told = tokio::time::timeout(moment, heard.recv()).await.ok().flatten();
+        }
+    }
+    client.unsubscribe(UnsubscribeRequestParams::new(&of_new)).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_headers_do_not_fit_any_more_the_list_is_read_again_and_the_call_made_again_once() {
+    let misbehaving = Misbehaving::default();
+    let server = Server::start(modern_only(misbehaving.router())).await;
+    let gateway = Gateway::with_backends(&[("new", mcp_at(&server))]).await;
+    let (session, _) = gateway.initialize("alice").await;
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"new__test_custom_headers","arguments":{"region":"a","priority":1}}}"#;
+    let called = || async { message(&gateway.in_session("alice", &session, Method::POST, call).await) };
+    assert!(called().await["result"]["content"].is_array());
+    let (lists, calls) = (misbehaving.asked("tools/list"), misbehaving.asked("tools/call"));
+    let mismatch = Fault::Error(400, json!({"code": -32020, "message": "a header is missing"}));
+    misbehaving.faults().add("tools/call", mismatch.clone(), Some(1));
+    let answer = called().await;
+    assert!(answer["result"]["content"].is_array(), "{answer}");
+    assert_eq!(misbehaving.asked("tools/call"), calls + 2, "once more");
+    // Once because nobody knew for this token, and once because what was known does not fit.
+    assert_eq!(misbehaving.asked("tools/list"), lists + 2, "what it wants in headers is looked up again");
+    misbehaving.faults().add("tools/call", mismatch, None);
+    assert_eq!(called().await["error"]["code"], -32020);
+    assert_eq!(misbehaving.asked("tools/call"), calls + 4, "and not without end");
 }
 
 #[tokio::test]

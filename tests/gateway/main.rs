@@ -10,11 +10,14 @@
 mod abilities;
 mod arms;
 mod auth_kinds;
+mod batches;
 mod bridges;
 mod conformance;
+mod crashes;
 mod demo;
 mod door;
 mod failures;
+mod fidelity;
 mod gateway;
 mod kept;
 mod peers;
@@ -23,6 +26,7 @@ mod relay;
 mod sessions;
 mod several;
 mod several_live;
+mod startup_rules;
 #[path = "../conformance/suite.rs"]
 mod suite;
 mod validate;

@@ -314,11 +314,22 @@ async fn a_session_outlives_the_process_that_opened_it() {
 #[tokio::test]
 async fn a_session_that_nobody_uses_ends() {
     let gateway = Gateway::with(|text| text + "sessions: {idle_seconds: 1}\n").await;
-    let (session, _) = gateway.initialize("bob").await;
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    assert_eq!(gateway.in_session("bob", &session, Method::POST, list).await.status, StatusCode::OK);
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    assert_eq!(gateway.in_session("bob", &session, Method::POST, list).await.status, StatusCode::NOT_FOUND);
+    let (used, _) = gateway.initialize("bob").await;
+    let mut unused = Vec::new();
+    for _ in 0..40 {
+        unused.push(gateway.initialize("bob").await.0);
+    }
+    // Each of them is asked for once only, as that is a use. One that is used all the time outlives them.
+    for session in unused {
+        let answer = gateway.in_session("bob", &used, Method::POST, list).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        if gateway.in_session("bob", &session, Method::POST, list).await.status == StatusCode::NOT_FOUND {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("none of them has ended");
 }
 
 #[tokio::test]

@@ -71,11 +71,6 @@ impl Findings {
         Self { file: file.to_owned(), problems: Vec::new() }
     }
 
-    /// For the same file, where what is found is told elsewhere.
-    pub(crate) fn aside(&self) -> Self {
-        Self::in_file(&self.file)
-    }
-
     /// Where a path leads that is written in this file: relative ones begin at its folder.
     pub(crate) fn beside(&self, path: &str) -> PathBuf {
         Path::new(&self.file).parent().unwrap_or(Path::new("")).join(path)

@@ -55,6 +55,13 @@ impl Talk<'_> {
         {
             return self.go_on(&asked, state).await;
         }
+        if let (Way::Stateless, Speech::Legacy(session), true) =
+            (&way, &self.speech, asked.is_about_watching())
+        {
+            // Where there are no sessions, what is watched is said by whoever listens.
+            self.note(session, &asked);
+            return Ok(answer(asked.id, "{}"));
+        }
         if let Way::Stateless = way {
             asked.params = self.arguments_as_headers(peer, &asked).await?;
         }
@@ -113,7 +120,7 @@ impl Talk<'_> {
                 Ok(answer(asked.id, &hellos.into_discover(&SUPPORTED)))
             }
             (Way::Line(_), Speech::Modern { .. }) if asked.method() == "subscriptions/listen" => {
-                Err(Refusal::backend(peer.name(), "tells changes only in a session").into())
+                Box::pin(self.subscribe(asked.message, asked.id)).await
             }
             (Way::Line(session), speech) => {
                 self.note(session, asked);
@@ -269,6 +276,10 @@ impl Talk<'_> {
 }
 
 impl Asked<'_> {
+    fn is_about_watching(&self) -> bool {
+        ["resources/subscribe", "resources/unsubscribe"].contains(&self.method())
+    }
+
     fn method(&self) -> &str {
         self.message.method.as_deref().unwrap_or_default()
     }

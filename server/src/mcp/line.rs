@@ -16,13 +16,15 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync;
+use tokio::sync::{self, watch};
 
 /// At most one line to each backend, opened when it is needed.
 #[derive(Debug)]
 pub(super) struct Lines {
     open: Vec<sync::Mutex<Option<Arc<Line>>>>,
     wishes: Mutex<Wishes>,
+    /// When other resources are watched.
+    changes: watch::Sender<()>,
 }
 
 /// A session with a backend.
@@ -44,7 +46,8 @@ struct Wishes {
 
 impl Lines {
     pub(super) fn to(peers: usize) -> Self {
-        Self { open: (0..peers).map(|_| sync::Mutex::default()).collect(), wishes: Mutex::default() }
+        let open = (0..peers).map(|_| sync::Mutex::default()).collect();
+        Self { open, wishes: Mutex::default(), changes: watch::Sender::default() }
     }
 
     /// Those that are open.
@@ -62,6 +65,19 @@ impl Lines {
 
     pub(super) fn watch(&self, place: usize, theirs: &str, ours: &str) {
         self.wishes().watched.entry(place).or_default().insert(theirs.to_owned(), ours.to_owned());
+        self.changes.send_replace(());
+    }
+
+    /// What is watched at one backend: by what the client calls it, and what the backend does.
+    pub(super) fn watched(&self, place: usize) -> Vec<(String, String)> {
+        let wishes = self.wishes();
+        let watched = wishes.watched.get(&place).into_iter().flatten();
+        watched.map(|(theirs, ours)| (ours.clone(), theirs.clone())).collect()
+    }
+
+    /// Hears when that changes.
+    pub(super) fn wishes_change(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// What the client calls a resource that it watches.
@@ -78,6 +94,7 @@ impl Lines {
         if let Some(watched) = self.wishes().watched.get_mut(&place) {
             watched.remove(uri);
         }
+        self.changes.send_replace(());
     }
 
     fn wishes(&self) -> MutexGuard<'_, Wishes> {

@@ -2,7 +2,10 @@
 
 use super::{
     error::{Refusal, Refused},
+    filter::{Filter, Subscribed, announced, merge},
     flights::Flight,
+    follow::Listener,
+    line::Line,
     message::Message,
     peer::{Peer, Request, Said},
     session::Session,
@@ -25,23 +28,19 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 use std::sync::Arc;
 
-type Told = BoxStream<'static, Result<Bytes, BoxError>>;
+pub(super) type Told = BoxStream<'static, Result<Bytes, BoxError>>;
+
+/// What a backend agreed to tell, and what it tells.
+pub(super) struct News {
+    pub(super) agreed: Value,
+    pub(super) told: Told,
+}
 
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
-
-/// What a subscription wants to hear.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Filter {
-    tools_list_changed: bool,
-    prompts_list_changed: bool,
-    resources_list_changed: bool,
-    resource_subscriptions: Vec<String>,
-}
 
 impl Talk<'_> {
     /// Everything that backends tell the client of a session.
@@ -50,52 +49,44 @@ impl Talk<'_> {
         let last = last.and_then(|last| last.split_once(':'));
         let open = |peer| async move { self.hear(session, peer, last).await };
         let opened = self.hub.each(open).await.map_err(Refused::Token)?;
-        let (mut streams, mut failure) = (Vec::new(), None);
-        for (_, opened) in opened {
-            match opened {
-                Ok(stream) => streams.extend(stream),
-                Err(refused) => failure = Some(refused),
-            }
+        let (mut streams, mut failure, mut any) = (Vec::new(), None, false);
+        for (peer, opened) in opened {
+            let first = match opened {
+                Ok(None) => continue,
+                Ok(Some(told)) => Some(told),
+                Err(refused) => {
+                    failure = Some(refused);
+                    None
+                }
+            };
+            any |= first.is_some();
+            streams.push(self.following(peer, Listener::Session(session.clone()), first));
         }
         match failure {
-            Some(failure) if streams.is_empty() => Err(failure),
-            None if streams.is_empty() => Err(Refusal::nothing_to_hear().into()),
+            Some(failure) if !any => Err(failure),
+            None if !any => Err(Refusal::nothing_to_hear().into()),
             _ => Ok(self.while_valid(stream::select_all(streams))),
         }
     }
 
-    /// What one backend tells; `None` where it tells nothing.
-    async fn hear(
+    /// What one backend tells the client of a session; `None` where it tells nothing.
+    pub(super) async fn hear(
         &self,
         session: &Arc<Session>,
         peer: &Peer,
         last: Option<(&str, &str)>,
-    ) -> Result<Option<Told>, Refused> {
+    ) -> Result<Option<News>, Refused> {
         if peer.is_modern() {
-            return Ok(None);
+            let wanted = session.lines.watched(peer.place);
+            return match self.hear_stateless(peer, "0", &Filter::EVERYTHING, &wanted).await {
+                Err(refused) if refused.is_unknown_method() => Ok(None),
+                heard => heard.map(Some),
+            };
         }
-        for _ in 0..2 {
-            let line = session.line(peer, self.caller).await?;
-            let mut headers = line.headers();
-            headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-            if let Some((name, last)) = last
-                && name == peer.name()
-            {
-                headers.extend(HeaderValue::try_from(last).ok().map(|last| (LAST_EVENT, last)));
-            }
-            let request = Request { method: Method::GET, tool: None, headers, body: Bytes::new() };
-            match peer.send(self.caller, request).await {
-                Ok(reply) => {
-                    let words = Words::of(self, peer, session.flights.clone(), true);
-                    let events = changed(Body::new(reply.into_body()), move |event| words.event(event));
-                    return Ok(Some(events.boxed()));
-                }
-                Err(refused) if refused.has_status(StatusCode::METHOD_NOT_ALLOWED) => return Ok(None),
-                Err(refused) if refused.forgets_sessions() => session.hang_up(peer, &line).await,
-                Err(refused) => return Err(refused),
-            }
-        }
-        Err(Refusal::backend(peer.name(), "forgets its sessions").into())
+        let Some((line, body)) = self.hear_line(session, peer, last).await? else { return Ok(None) };
+        let words = Words::of(self, peer, session.flights.clone(), true);
+        let events = changed(body, move |event| words.event(event));
+        Ok(Some(News { agreed: announced(&line.hello), told: events.boxed() }))
     }
 
     /// One subscription with every backend, and what they tell as one.
@@ -117,14 +108,17 @@ impl Talk<'_> {
             }
         }
         let (filter, wanted) = (&filter, &wanted);
-        let open = |peer| self.subscribe_to(peer, id, filter, wanted);
+        let of = |peer: &Peer| wanted.get(peer.place).map_or(&[][..], Vec::as_slice);
+        let open = |peer| async move { self.subscribe_to(peer, id.get(), filter, of(peer)).await };
         let opened = self.hub.each(open).await.map_err(Refused::Token)?;
         let (mut streams, mut heard, mut failure) = (Vec::new(), Map::new(), None);
         for (peer, opened) in opened {
             match opened {
-                Ok((acknowledged, stream)) => {
-                    merge(&mut heard, &acknowledged, wanted.get(peer.place).map_or(&[][..], Vec::as_slice));
-                    streams.push(stream);
+                Ok(news) => {
+                    merge(&mut heard, &news.agreed, of(peer));
+                    let (id, filter) = (id.get().to_owned(), filter.clone());
+                    let listener = Listener::Subscription { id, filter, wanted: of(peer).to_vec() };
+                    streams.push(self.following(peer, listener, Some(news)));
                 }
                 Err(refused) => {
                     let (code, message) = refused.told();
@@ -149,20 +143,88 @@ impl Talk<'_> {
         Ok(self.while_valid(one(acknowledged).chain(stream::select_all(streams)).chain(one(end))))
     }
 
-    async fn subscribe_to(
+    /// What one backend tells a subscription, in whichever era it speaks.
+    pub(super) async fn subscribe_to(
         &self,
         peer: &Peer,
-        id: &RawValue,
+        id: &str,
         filter: &Filter,
-        wanted: &[Vec<(String, String)>],
-    ) -> Result<(Value, Told), Refused> {
-        let wanted = wanted.get(peer.place).map_or(&[][..], Vec::as_slice);
-        if !matches!(self.way(peer).await?, Way::Stateless) {
-            return Err(Refusal::backend(peer.name(), "tells changes only in a session").into());
+        wanted: &[(String, String)],
+    ) -> Result<News, Refused> {
+        match self.way(peer).await? {
+            Way::Stateless => self.hear_stateless(peer, id, filter, wanted).await,
+            Way::Line(session) => self.hear_in_session(&session, peer, id, filter, wanted).await,
         }
+    }
+
+    /// The stream of a line, and the line; `None` where there is no such stream.
+    async fn hear_line(
+        &self,
+        session: &Session,
+        peer: &Peer,
+        last: Option<(&str, &str)>,
+    ) -> Result<Option<(Arc<Line>, Body)>, Refused> {
+        for _ in 0..2 {
+            let line = session.line(peer, self.caller).await?;
+            let mut headers = line.headers();
+            headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+            if let Some((name, last)) = last
+                && name == peer.name()
+            {
+                headers.extend(HeaderValue::try_from(last).ok().map(|last| (LAST_EVENT, last)));
+            }
+            let request = Request { method: Method::GET, tool: None, headers, body: Bytes::new() };
+            match peer.send(self.caller, request).await {
+                Ok(reply) => return Ok(Some((line, Body::new(reply.into_body())))),
+                Err(refused) if refused.has_status(StatusCode::METHOD_NOT_ALLOWED) => return Ok(None),
+                Err(refused) if refused.forgets_sessions() => session.hang_up(peer, &line).await,
+                Err(refused) => return Err(refused),
+            }
+        }
+        Err(Refusal::backend(peer.name(), "forgets its sessions").into())
+    }
+
+    /// What a backend with sessions tells a subscription: what it tells its session, as far as that is wanted.
+    async fn hear_in_session(
+        &self,
+        session: &Arc<Session>,
+        peer: &Peer,
+        id: &str,
+        filter: &Filter,
+        wanted: &[(String, String)],
+    ) -> Result<News, Refused> {
+        let Some((line, body)) = self.hear_line(session, peer, None).await? else {
+            return Err(Refusal::backend(peer.name(), "does not tell changes").into());
+        };
+        let mut agreed = filter.of(&announced(&line.hello));
+        let mut watched = Vec::new();
+        for (ours, theirs) in wanted {
+            let members = format!("\"uri\":{}", quoted(theirs));
+            if self.ask_on_line(session, peer, "resources/subscribe", &members).await.is_ok() {
+                session.lines.watch(peer.place, theirs, ours);
+                watched.push(theirs.clone());
+            }
+        }
+        let told = Subscribed { id: id.to_owned(), filter: filter.clone(), watched: watched.clone() };
+        if let (Some(agreed), false) = (agreed.as_object_mut(), watched.is_empty()) {
+            agreed.insert("resourceSubscriptions".to_owned(), watched.into());
+        }
+        let words = Words::of(self, peer, session.flights.clone(), true).calling(wanted);
+        let events = changed(body, move |event| words.event(told.event(event)?));
+        Ok(News { agreed, told: events.boxed() })
+    }
+
+    /// What a backend without sessions tells, if asked for that.
+    async fn hear_stateless(
+        &self,
+        peer: &Peer,
+        id: &str,
+        filter: &Filter,
+        wanted: &[(String, String)],
+    ) -> Result<News, Refused> {
         let flights = Arc::default();
         let words = Words::of(self, peer, Arc::clone(&flights), false).calling(wanted);
-        let fresh = flights.start(Flight { peer: peer.place, id: id.get().to_owned(), token: None });
+        let fresh = flights.start(Flight { peer: peer.place, id: id.to_owned(), token: None });
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{fresh},"method":"subscriptions/listen","params":{{"_meta":{{{}}},"notifications":{}}}}}"#,
             self.speech.as_meta(),
@@ -173,16 +235,14 @@ impl Talk<'_> {
             return Err(Refusal::backend(peer.name(), "does not tell changes").into());
         };
         let mut events = Events::of(body);
-        let acknowledged = first_of(&mut events).await;
-        let acknowledged =
-            acknowledged.ok_or_else(|| Refusal::backend(peer.name(), "does not tell changes"))?;
+        let agreed = first_of(&mut events).await;
+        let agreed = agreed.ok_or_else(|| Refusal::backend(peer.name(), "does not tell changes"))?;
         let rest = stream::try_unfold((events, words), |(mut events, words)| async move {
             loop {
                 let Some(event) = events.next().await? else { return Ok(None) };
                 let is_end =
                     event.data.as_deref().and_then(Heard::parse).is_some_and(|heard| heard.is_answer());
                 if is_end {
-                    // The others go on.
                     return Ok(None);
                 }
                 if let Some(event) = words.event(event) {
@@ -190,7 +250,7 @@ impl Talk<'_> {
                 }
             }
         });
-        Ok((acknowledged, rest.boxed()))
+        Ok(News { agreed, told: rest.boxed() })
     }
 
     /// A stream that ends with the caller's token.
@@ -204,21 +264,6 @@ impl Talk<'_> {
             Some(left) => Body::from_stream(told.take_until(Box::pin(tokio::time::sleep(left)))),
             None => Body::from_stream(told),
         })
-    }
-}
-
-impl Filter {
-    fn for_one(&self, wanted: &[(String, String)]) -> String {
-        let flags = [
-            ("toolsListChanged", self.tools_list_changed),
-            ("promptsListChanged", self.prompts_list_changed),
-            ("resourcesListChanged", self.resources_list_changed),
-        ];
-        let flags =
-            flags.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| format!("\"{name}\":true"));
-        let uris: Vec<_> = wanted.iter().map(|(_, theirs)| quoted(theirs)).collect();
-        let uris = (!uris.is_empty()).then(|| format!("\"resourceSubscriptions\":[{}]", uris.join(",")));
-        format!("{{{}}}", flags.chain(uris).collect::<Vec<_>>().join(","))
     }
 }
 
@@ -238,23 +283,4 @@ async fn first_of(events: &mut Events) -> Option<Value> {
         return Some(params.notifications);
     }
     None
-}
-
-/// Adds what one backend agreed to, in the client's words.
-fn merge(heard: &mut Map<String, Value>, theirs: &Value, wanted: &[(String, String)]) {
-    for name in ["toolsListChanged", "promptsListChanged", "resourcesListChanged"] {
-        if theirs.get(name) == Some(&Value::Bool(true)) {
-            heard.insert(name.to_owned(), true.into());
-        }
-    }
-    let agreed = theirs.get("resourceSubscriptions").and_then(Value::as_array);
-    let agreed = agreed.into_iter().flatten().filter_map(Value::as_str);
-    let ours = agreed.filter_map(|uri| wanted.iter().find(|(_, theirs)| theirs == uri));
-    let ours: Vec<Value> = ours.map(|(ours, _)| json!(ours)).collect();
-    if !ours.is_empty() {
-        let all = heard.entry("resourceSubscriptions").or_insert_with(|| json!([]));
-        if let Some(all) = all.as_array_mut() {
-            all.extend(ours);
-        }
-    }
 }

@@ -6,13 +6,16 @@
 
 mod abilities;
 mod answer;
+mod batch;
 mod cancel;
 mod catalog;
 mod connect;
 mod era;
 mod error;
 mod fanout;
+mod filter;
 mod flights;
+mod follow;
 mod forward;
 mod hello;
 #[cfg(any(test, feature = "internals"))]

@@ -1,7 +1,7 @@
 //! One endpoint for all backends: every message finds its way, signed as whoever sent it.
 
 use super::{
-    abilities,
+    abilities, batch,
     catalog::Catalogues,
     connect::{self, Connect, shows_pages},
     era::{Era, LEGACY},
@@ -80,6 +80,10 @@ impl Relay {
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Response<Body>, Error> {
+        if batch::is_one(&body) {
+            let answered = self.batch(Caller { who: &who, headers }, &body).await;
+            return Ok(answered.unwrap_or_else(Refusal::into_response));
+        }
         let read = accepts(headers, &["application/json", "text/event-stream"])
             .and_then(|()| is_json(headers))
             .and_then(|()| Message::parse(&body))
@@ -148,6 +152,22 @@ impl Relay {
             Err(refused) => refused.into_response(None),
             Ok(response) => Ok(response),
         }
+    }
+
+    /// Several messages at once, in a session of the version that has such.
+    async fn batch(&self, caller: Caller<'_>, body: &Bytes) -> Result<Response<Body>, Refusal> {
+        accepts(caller.headers, &["application/json", "text/event-stream"])?;
+        is_json(caller.headers)?;
+        let other = || Refusal::invalid_request("send one message at a time: only 2025-03-26 has batches");
+        if Era::without_message(caller.headers)? == Era::Modern || !caller.headers.contains_key(SESSION) {
+            return Err(other());
+        }
+        let session = self.session_of(caller)?;
+        if session.greeting.version != batch::VERSION {
+            return Err(other());
+        }
+        let messages = batch::read(body)?;
+        Ok(self.talk(caller, Speech::Legacy(session)).answer_all(messages, &self.connect).await)
     }
 
     fn talk<'t>(&'t self, caller: Caller<'t>, speech: Speech) -> Talk<'t> {

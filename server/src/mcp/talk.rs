@@ -256,7 +256,7 @@ impl Talk<'_> {
         peer.post(self.caller, request).await?.result(id, peer).await
     }
 
-    async fn ask_on_line(
+    pub(super) async fn ask_on_line(
         &self,
         session: &Session,
         peer: &Peer,

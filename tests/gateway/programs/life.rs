@@ -5,16 +5,16 @@ use crate::{
     gateway::{Gateway, mcp_stdio, message},
     several_live::{connect, text},
 };
-use countersign_tests::mcp::Era;
+use countersign_tests::mcp::{Era, Heard};
 use http::{Method, StatusCode};
 use rmcp::{
-    model::{CallToolRequest, CallToolRequestParams, ClientRequest},
-    service::PeerRequestOptions,
+    model::{CallToolRequest, CallToolRequestParams, ClientRequest, ServerNotification, SubscriptionFilter},
+    service::{PeerRequestOptions, Subscription},
 };
 use serde_json::json;
 use std::{fs, path::Path, time::Duration};
 use tempfile::{TempDir, tempdir};
-use tokio::process::Command;
+use tokio::{process::Command, sync::mpsc::UnboundedReceiver};
 
 const STATUS: &str = "countersign/backends";
 
@@ -102,6 +102,44 @@ async fn one_that_dies_fails_its_call_and_is_started_again() {
             let simple = text(&client, "it__test_simple_text", json!({})).await;
             assert_eq!(simple, "This is a simple text response for testing.", "{era:?} {taught}");
         }
+    }
+}
+
+#[tokio::test]
+async fn whoever_listens_is_told_when_one_is_there_again() {
+    let programs =
+        [("old", mcp_stdio("everything, sessions")), ("new", mcp_stdio("everything, no-sessions"))];
+    for era in [Era::Legacy, Era::Modern] {
+        let gateway = Gateway::with_programs(&programs).await;
+        let (client, mut heard) = connect(&gateway, era).await;
+        let tools = SubscriptionFilter::builder().tools_list_changed().build();
+        let mut subscription = match era {
+            Era::Legacy => None,
+            Era::Modern => Some(client.listen(tools).await.unwrap()),
+        };
+        // Whoever listens hears this, so the gateway listens too.
+        for backend in ["old", "new"] {
+            text(&client, &format!("{backend}__test_trigger_tool_change"), json!({})).await;
+            news(&mut heard, subscription.as_mut()).await;
+        }
+        let running = processes(&gateway, 2).await;
+        for process in running.iter().filter(|process| runs(process)) {
+            assert!(Command::new("kill").args(["-KILL", process]).status().await.unwrap().success());
+        }
+        for _ in ["old", "new"] {
+            news(&mut heard, subscription.as_mut()).await;
+        }
+    }
+}
+
+/// Waits until there are other tools.
+async fn news(heard: &mut UnboundedReceiver<Heard>, subscription: Option<&mut Subscription>) {
+    match subscription {
+        Some(subscription) => {
+            let news = subscription.next().await.unwrap();
+            assert!(matches!(news, Some(ServerNotification::ToolListChangedNotification(_))), "{news:?}");
+        }
+        None => while heard.recv().await.unwrap() != Heard::Tools {},
     }
 }
 
