@@ -32,10 +32,10 @@ pub(super) struct Gateway {
 impl Gateway {
     /// Opens the store, takes the port, which the address that callers use may follow from, and puts everything together.
     pub(super) async fn bind(mut config: resolved::Gateway) -> Result<Self, Failure> {
-        let Some(settings) = config.store.take() else { return Self::over(config, None).await };
+        let Some(settings) = config.store.take() else { return Box::pin(Self::over(config, None)).await };
         let inbox = Inbox::beside(&settings);
-        let store = Store::described(settings).await.map_err(|error| cannot_keep(&error))?;
-        Ok(Self { inbox, ..Self::over(config, Some(store)).await? })
+        let store = Box::pin(Store::described(settings)).await.map_err(|error| cannot_keep(&error))?;
+        Ok(Self { inbox, ..Box::pin(Self::over(config, Some(store))).await? })
     }
 
     /// The same over a store that is open.
@@ -55,9 +55,9 @@ impl Gateway {
         let resource = format!("{issuer}{ENDPOINT}");
         let signs_in = match authorization_server.zip(store) {
             Some((config, store)) => {
-                let opened =
-                    AuthorizationServer::open(config, &store, &issuer, &resource, Arc::new(SystemClock))
-                        .await;
+                let clock = Arc::new(SystemClock);
+                let opened = AuthorizationServer::open(config, &store, &issuer, &resource, clock);
+                let opened = Box::pin(opened).await;
                 let opened = opened.map_err(|fault| {
                     let remedy = "look at the store that `store` describes";
                     Failure::usage(chain(&fault), "authorization_server", remedy)
@@ -131,7 +131,7 @@ impl Gateway {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
             () = upstream::watch(&self.backends) => Ok(()),
-            () = tend(self.signs_in.as_ref(), &self.backends, self.inbox.as_ref()) => Ok(()),
+            () = Box::pin(tend(self.signs_in.as_ref(), &self.backends, self.inbox.as_ref())) => Ok(()),
         };
         // Whatever happened, no program outlives this one.
         join_all(self.backends.iter().map(upstream::Backend::close)).await;

@@ -50,6 +50,6 @@ pub(super) fn give(order: Order, path: &Path) -> Result<Answer, Failure> {
     })?;
     match answer {
         Answer::Failed(what) => Err(Failure::usage(what, "the store", "try again: what was done stays done")),
-        done => Ok(done),
+        done @ (Answer::Ended(_) | Answer::Rotated(_)) => Ok(done),
     }
 }

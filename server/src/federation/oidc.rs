@@ -278,13 +278,12 @@ fn verified(
             .set_allowed_algs(ALGORITHMS)
             .set_time_fn(move || clock.now().into());
     let nonce = Nonce::new(trip.nonce.clone());
-    let claims = token.claims(&verifier, &nonce).map_err(|error| match error {
-        ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
-            Unverified::UnknownKey
+    let unknown = ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey);
+    let claims = token.claims(&verifier, &nonce).map_err(|error| {
+        if error == unknown {
+            return Unverified::UnknownKey;
         }
-        error => {
-            Unverified::Wrong(Error::unbelievable("the ID token is not what was asked for").because(error))
-        }
+        Unverified::Wrong(Error::unbelievable("the ID token is not what was asked for").because(error))
     })?;
     if let Some(told) = claims.access_token_hash() {
         let (alg, key) = (token.signing_alg(), token.signing_key(&verifier));

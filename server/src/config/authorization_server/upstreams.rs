@@ -107,11 +107,14 @@ impl Upstream {
     }
 }
 
+/// The claims that upstreams name, each with the upstream.
+pub(super) type Carried = Vec<(String, Spanned<String>)>;
+
 /// The upstreams, the claims that they name, and what each is called.
 pub(super) fn resolve_upstreams(
     raw: Spanned<Vec<raw::Upstream>>,
     findings: &mut Findings,
-) -> (Option<Vec<Upstream>>, Vec<(String, Spanned<String>)>, Names) {
+) -> (Option<Vec<Upstream>>, Carried, Names) {
     let Spanned { value: raw, referenced, .. } = raw;
     let (count, mut upstreams, mut carried, mut names) = (raw.len(), Vec::new(), Vec::new(), Names::new());
     if raw.is_empty() {
