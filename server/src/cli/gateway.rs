@@ -32,7 +32,7 @@ pub(super) struct Gateway {
 impl Gateway {
     /// Opens the store, takes the port, which the address that callers use may follow from, and puts everything together.
     pub(super) async fn bind(mut config: resolved::Gateway) -> Result<Self, Failure> {
-        let Some(settings) = config.store.take() else { return Self::over(config, None).await };
+        let Some(settings) = config.store.take() else { return Box::pin(Self::over(config, None)).await };
         let inbox = Inbox::beside(&settings);
         let store = Store::described(settings).await.map_err(|error| cannot_keep(&error))?;
         Ok(Self { inbox, ..Self::over(config, Some(store)).await? })
