@@ -1,5 +1,6 @@
 //! The doubles, seen from outside by clients that nobody here wrote.
 
+mod forge;
 mod idp;
 mod mcp;
 mod oracle;

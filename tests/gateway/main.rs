@@ -13,6 +13,7 @@ mod auth_kinds;
 mod batches;
 mod bridges;
 mod conformance;
+mod crashes;
 mod demo;
 mod door;
 mod failures;
@@ -25,6 +26,7 @@ mod relay;
 mod sessions;
 mod several;
 mod several_live;
+mod startup_rules;
 #[path = "../conformance/suite.rs"]
 mod suite;
 mod validate;

@@ -4,8 +4,10 @@ use crate::client::{Answer, Plain};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::Full;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, error::Error};
 use url::{Url, form_urlencoded};
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// No way that anybody goes is longer.
 const MOST_PAGES: usize = 30;
@@ -32,8 +34,17 @@ impl Person {
 
     /// Begins at `first` and goes on until it leads to an address that begins with `back`, which is returned.
     pub async fn walk(&mut self, first: &str, back: &str) -> Url {
+        self.try_walk(first, back).await.unwrap_or_else(|error| panic!("{error}: {first}"))
+    }
+
+    /// The same, where somebody on the way may be gone all of a sudden.
+    ///
+    /// # Errors
+    ///
+    /// Where that happens.
+    pub async fn try_walk(&mut self, first: &str, back: &str) -> Result<Url, BoxError> {
         let mut here = parsed(first);
-        let mut answer = self.visit(Method::GET, &here, String::new()).await;
+        let mut answer = self.visit(Method::GET, &here, String::new()).await?;
         for _ in 0..MOST_PAGES {
             let page = answer.text();
             let next = if answer.status.is_redirection() {
@@ -44,16 +55,16 @@ impl Person {
             if let Some(next) = next {
                 here = here.join(&next).unwrap_or_else(|error| panic!("{error}: {next}"));
                 if here.as_str().starts_with(back) {
-                    return here;
+                    return Ok(here);
                 }
-                answer = self.visit(Method::GET, &here, String::new()).await;
+                answer = self.visit(Method::GET, &here, String::new()).await?;
             } else {
                 self.seen.extend(between(&page, "<h1>", "</h1>").map(plain));
                 let action = between(&page, "action=\"", "\"").map(plain);
                 let action = action.unwrap_or_else(|| panic!("{} ends at {here}: {page}", self.name));
                 here = here.join(&action).unwrap_or_else(|error| panic!("{error}: {action}"));
                 let form = self.fill_in(&page);
-                answer = self.visit(Method::POST, &here, form).await;
+                answer = self.visit(Method::POST, &here, form).await?;
             }
         }
         panic!("no end of pages: {here}");
@@ -66,11 +77,17 @@ impl Person {
             url.query_pairs().find_map(|(name, value)| (name == "redirect_uri").then(|| value.into_owned()));
         let back = self.walk(first, &back.unwrap_or_else(|| panic!("no `redirect_uri`: {first}"))).await;
         let answer = self.visit(Method::GET, &back, String::new()).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{error}: {back}"));
         assert!(answer.status.is_success(), "{}: {}", answer.status, answer.text());
         back
     }
 
-    /// The headings of the pages that they saw.
+    /// What servers gave them to keep.
+    pub fn cookies(&self) -> impl Iterator<Item = &str> {
+        self.cookies.values().map(String::as_str)
+    }
+
+    /// Whether a page had this heading.
     pub fn saw(&self, heading: &str) -> bool {
         self.seen.iter().any(|seen| seen == heading)
     }
@@ -96,7 +113,7 @@ impl Person {
         form.finish()
     }
 
-    async fn visit(&mut self, method: Method, url: &Url, form: String) -> Answer {
+    async fn visit(&mut self, method: Method, url: &Url, form: String) -> Result<Answer, BoxError> {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder()
             .method(method)
@@ -105,7 +122,7 @@ impl Person {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::new(Bytes::from(form)))
             .expect("it is a request");
-        let answer = self.http.send(request).await.unwrap_or_else(|error| panic!("{error}: {url}"));
+        let answer = self.http.send(request).await?;
         for cookie in answer.headers.get_all(header::SET_COOKIE) {
             let Some((name, rest)) = cookie.to_str().ok().and_then(|cookie| cookie.split_once('=')) else {
                 panic!("{cookie:?} is no cookie");
@@ -115,7 +132,7 @@ impl Person {
                 value => self.cookies.insert(name.to_owned(), value.to_owned()),
             };
         }
-        answer
+        Ok(answer)
     }
 }
 

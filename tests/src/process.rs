@@ -58,6 +58,11 @@ impl Counterpart {
         &self.log
     }
 
+    /// Ends it without a warning (SIGKILL), and waits until it is gone.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+
     /// Asks it to end, as a supervisor does, and waits until it has.
     pub async fn terminate(&mut self) {
         let id = self.child.id().expect("it runs").to_string();

@@ -73,7 +73,7 @@ async fn callback(State(shared): State<Shared>, RawQuery(query): RawQuery, heade
     let Some(query) = short(query) else { return too_long() };
     match shared.browsers.of(&headers) {
         Ok(browser) => {
-            let next = shared.sign_in.arrive(query.as_bytes(), &browser).await;
+            let next = Box::pin(shared.sign_in.arrive(query.as_bytes(), &browser)).await;
             shared.answer(next, None, false).await
         }
         Err(fault) => failed(&fault),
@@ -83,7 +83,7 @@ async fn callback(State(shared): State<Shared>, RawQuery(query): RawQuery, heade
 async fn decide(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     // Another site can send a form here, and not the cookie; and it knows no journey's name.
     let browser = shared.browsers.known(&headers).unwrap_or_default();
-    let next = shared.sign_in.decide(&body, &browser).await;
+    let next = Box::pin(shared.sign_in.decide(&body, &browser)).await;
     shared.answer(next, None, true).await
 }
 

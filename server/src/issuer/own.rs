@@ -1,6 +1,6 @@
 //! Access tokens of ours that come back: whether they are still good, and what they say.
 
-use super::{authorize::Offer, error::Fault, family::Families};
+use super::{authorize::Offer, error::Fault, family::Families, revocation::Revocations};
 use countersign::{
     clock::Clock,
     identity::{Algorithm, Issuer, LocalKeys, Verifier},
@@ -15,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 pub(super) struct OwnTokens {
     verifier: Verifier,
     families: Families,
+    revocations: Option<Revocations>,
 }
 
 impl OwnTokens {
@@ -38,12 +39,20 @@ impl OwnTokens {
         // Rarely asked about twice, and ended at any time: nothing is remembered.
         let verifier = Verifier::builder().trust(ours).without_memory().with_clock(clock).build();
         let verifier = verifier.map_err(|_| Fault::defect("our own name cannot stand as an issuer"))?;
-        Ok(Self { verifier, families })
+        Ok(Self { verifier, families, revocations: None })
+    }
+
+    /// Also those that were ended before their time, though nobody signed in for them.
+    pub(super) fn heed(&mut self, revocations: Revocations) {
+        self.revocations = Some(revocations);
     }
 
     /// What an access token says that we issued, for as long as it lasts and nobody ended the sign-in that it is of.
     pub(super) async fn live(&self, token: &str) -> Result<Option<Identity>, Fault> {
         let Ok(identity) = self.verifier.verify(&SecretString::from(token)).await else { return Ok(None) };
+        if self.revocations.as_ref().is_some_and(|revocations| revocations.has_ended(&identity)) {
+            return Ok(None);
+        }
         let alive = match identity.claim("sid").map(Value::as_str) {
             Some(Some(session)) => self.families.has_session(session).await?,
             Some(None) => false,

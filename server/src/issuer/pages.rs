@@ -116,7 +116,11 @@ impl Page<'_> {
     pub(super) const fn status(&self) -> StatusCode {
         match self {
             Self::Problem { status, .. } => *status,
-            _ => StatusCode::OK,
+            Self::Consent { .. }
+            | Self::Connect { .. }
+            | Self::Offer { .. }
+            | Self::Onward { .. }
+            | Self::Connected { .. } => StatusCode::OK,
         }
     }
 

@@ -134,7 +134,6 @@ impl AuthorizationServer {
         )?;
         let trusted =
             trusted.into_iter().map(|trusted| believed(trusted, issuer)).collect::<Result<Vec<_>, _>>()?;
-        let services = services.trusting(Trusted::new(trusted));
         let kept = Kept {
             clients: clients.clone(),
             codes: codes.clone(),
@@ -143,6 +142,7 @@ impl AuthorizationServer {
             connections: sign_in.connections.clone(),
         };
         let revocations = Revocations::new(store.clone(), issuer, kept, clock);
+        let services = services.trusting(Trusted::new(trusted)).heeding(revocations.clone());
         let token = TokenEndpoint { clients, codes, families, access, services };
         let (issuer, resource) = (issuer.to_owned(), resource.to_owned());
         Ok(Self {

@@ -173,7 +173,7 @@ impl SignIn {
         match at.arrive(code, &self.callback(), trip).await {
             Ok(arrival) => {
                 let name = at.name().clone();
-                self.welcome(&name, arrival, journey, browser).await
+                Box::pin(self.welcome(&name, arrival, journey, browser)).await
             }
             Err(error) => Ok(self.failed(&journey, at, &error)),
         }

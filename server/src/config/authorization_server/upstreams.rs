@@ -165,6 +165,11 @@ fn resolve_oidc(raw: &raw::Oidc, findings: &mut Findings) -> (Option<Provider>, 
     let issuer = address(&raw.issuer, findings);
     let client = resolve_client(written, findings);
     let authorities = raw_authorities(written, findings);
+    // Told where somebody has to know it before the provider is asked.
+    let endpoint = written.token_url.and_then(|url| {
+        let (client, authorities) = (client.clone()?, authorities.clone()?);
+        Some(endpoint_at(&url.value, client, authorities, written.private_addresses))
+    });
     let asked = asked(raw.scopes.as_deref(), raw.parameters.as_ref(), &["openid"], &[], findings);
     let provider = (|| {
         let (issuer, client, authorities, mut asked) = (issuer?, client?, authorities?, asked?);
@@ -186,8 +191,6 @@ fn resolve_oidc(raw: &raw::Oidc, findings: &mut Findings) -> (Option<Provider>, 
             fetcher,
         })))
     })();
-    let endpoint =
-        written.token_url.and_then(|_| resolve_endpoint(written, None, &mut Findings::in_file("")));
     (provider, endpoint)
 }
 

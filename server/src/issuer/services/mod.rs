@@ -19,6 +19,7 @@ use super::{
     metadata::TOKEN,
     once::Once,
     own::OwnTokens,
+    revocation::Revocations,
     subject,
 };
 use crate::store::Store;
@@ -67,6 +68,12 @@ impl Services {
     /// Also believes what these issuers say of people.
     pub(super) fn trusting(mut self, trusted: Trusted) -> Self {
         self.trusted = trusted;
+        self
+    }
+
+    /// Lets nothing pass that was ended by `revocations`.
+    pub(super) fn heeding(mut self, revocations: Revocations) -> Self {
+        self.own.heed(revocations);
         self
     }
 

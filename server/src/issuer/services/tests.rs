@@ -1,8 +1,13 @@
 use super::*;
-use crate::issuer::{
-    error::Problem,
-    testing::{Scene, grant, offer, token_endpoint, verified},
-    token::TokenEndpoint,
+use crate::{
+    issuer::{
+        consent::Consents,
+        error::Problem,
+        revocation::{Kept, Whose},
+        testing::{Scene, grant, offer, token_endpoint, verified},
+        token::TokenEndpoint,
+    },
+    store::Connections,
 };
 use countersign::identity::{Issuer, Verifier};
 use countersign_fixtures::keys::{Algorithm, SigningKey, jws};
@@ -175,6 +180,33 @@ async fn a_service_that_was_called_goes_on_in_the_callers_name_and_that_shows() 
         let token = text(&token["access_token"]);
         assert!(house.endpoint.services.own.live(token).await.unwrap().is_none());
         assert!(house.exchange("helper", token, &[]).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn what_was_ended_gives_nothing_any_more_also_where_nobody_signed_in() {
+    let mut house = House::new().await;
+    let (store, endpoint) = (house.scene.store.clone(), house.endpoint.clone());
+    let kept = Kept {
+        clients: endpoint.clients,
+        codes: endpoint.codes,
+        families: endpoint.families,
+        consents: Consents::new(store.clone()),
+        connections: Connections::new(store.clone()),
+    };
+    let revocations = Revocations::new(store, "https://mcp.example.com", kept, house.scene.clock());
+    house.endpoint.services = house.endpoint.services.clone().heeding(revocations.clone());
+    let redeemed = house.redeem(&house.assertion("1"), &[]).await.unwrap();
+    let own = house.ask("helper", &[("grant_type", "client_credentials")]).await.unwrap();
+    let tokens = [redeemed, own].map(|answer| text(&answer["access_token"]).to_owned());
+    for (token, whose) in
+        tokens.iter().zip([Whose::Person(subject::stable(IDP, "alice")), Whose::Client("helper".into())])
+    {
+        house.exchange("service", token, &[]).await.unwrap();
+        revocations.revoke(whose.clone()).await.unwrap();
+        let refused = house.exchange("service", token, &[]).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidRequest, "{whose:?}");
+        assert!(house.endpoint.services.own.live(token).await.unwrap().is_none(), "{whose:?}");
     }
 }
 
