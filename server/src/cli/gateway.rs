@@ -35,7 +35,7 @@ impl Gateway {
         let Some(settings) = config.store.take() else { return Box::pin(Self::over(config, None)).await };
         let inbox = Inbox::beside(&settings);
         let store = Store::described(settings).await.map_err(|error| cannot_keep(&error))?;
-        Ok(Self { inbox, ..Self::over(config, Some(store)).await? })
+        Ok(Self { inbox, ..Box::pin(Self::over(config, Some(store))).await? })
     }
 
     /// The same over a store that is open.

@@ -35,7 +35,7 @@ impl Serve {
         super::runtime()?.block_on(async {
             let gateway = Box::pin(Gateway::bind(config)).await?;
             println!("listening on {}", gateway.endpoint());
-            gateway.serve(super::told_to_stop()).await
+            Box::pin(gateway.serve(super::told_to_stop())).await
         })
     }
 }
