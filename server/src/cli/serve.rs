@@ -33,9 +33,9 @@ impl Serve {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
         super::runtime()?.block_on(async {
-            let gateway = Gateway::bind(config).await?;
+            let gateway = Box::pin(Gateway::bind(config)).await?;
             println!("listening on {}", gateway.endpoint());
-            gateway.serve(super::told_to_stop()).await
+            Box::pin(gateway.serve(super::told_to_stop())).await
         })
     }
 }

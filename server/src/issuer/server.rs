@@ -132,8 +132,10 @@ impl AuthorizationServer {
             store.clone(),
             clock.clone(),
         )?;
-        let trusted =
-            trusted.into_iter().map(|trusted| believed(trusted, issuer)).collect::<Result<Vec<_>, _>>()?;
+        let trusted = trusted
+            .into_iter()
+            .map(|trusted| believed(trusted, issuer, &clock))
+            .collect::<Result<Vec<_>, _>>()?;
         let kept = Kept {
             clients: clients.clone(),
             codes: codes.clone(),
@@ -234,9 +236,13 @@ fn named(client: config::NamedClient) -> Client {
 }
 
 /// An issuer whose word counts here, at the server that is `issuer`.
-fn believed(trusted: config::TrustedIssuer, issuer: &str) -> Result<TrustedIssuer, Fault> {
+fn believed(
+    trusted: config::TrustedIssuer,
+    issuer: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<TrustedIssuer, Fault> {
     let config::TrustedIssuer { name, assertions, subject_audience, claims, scopes } = trusted;
-    let verifier = |issuer| Verifier::builder().trust(issuer).build();
+    let verifier = |issuer| Verifier::builder().trust(issuer).with_clock(clock.clone()).build();
     let unfit = |_| Fault::defect("an issuer cannot be trusted that could be when it was read");
     let for_us = identity::Issuer::new(&name, issuer).with_audience(format!("{issuer}{TOKEN}"));
     let assertions = assertions.then(|| verifier(for_us)).transpose().map_err(unfit)?;

@@ -22,7 +22,7 @@ impl House {
         let world = World::start(Clock::default()).await;
         let text = configuration(&world, listen, broken);
         let (config, _) = config::parse("the demo's configuration", &text).map_err(Failure::configuration)?;
-        let gateway = Gateway::bind(config).await?;
+        let gateway = Box::pin(Gateway::bind(config)).await?;
         // The callers' own tokens go to STS, which has to know whom they are for.
         let endpoint = gateway.endpoint();
         world.trust_tokens_for(&[&endpoint]);

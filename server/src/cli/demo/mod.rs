@@ -41,12 +41,12 @@ impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         self.stays_here()?;
         super::runtime()?.block_on(async {
-            let house = House::build(self.listen, self.broken).await?;
+            let house = Box::pin(House::build(self.listen, self.broken)).await?;
             if self.check {
-                return check::run(house, self.broken).await;
+                return Box::pin(check::run(house, self.broken)).await;
             }
             invite(&house);
-            house.gateway.serve(super::told_to_stop()).await.map(|()| ExitCode::SUCCESS)
+            Box::pin(house.gateway.serve(super::told_to_stop())).await.map(|()| ExitCode::SUCCESS)
         })
     }
 
