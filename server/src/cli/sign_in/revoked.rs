@@ -110,7 +110,7 @@ async fn typed(arguments: &[&str]) -> Result<(), Failure> {
         tokio::task::spawn_blocking(move || match Arguments::try_parse_from(arguments).unwrap().command {
             Command::Revoke(revoke) => revoke.run(),
             Command::Rotate(rotate) => rotate.run(),
-            _ => panic!("it is another command"),
+            Command::Demo(_) | Command::Serve(_) | Command::Validate(_) => panic!("it is another command"),
         });
     command.await.unwrap()
 }
