@@ -48,6 +48,8 @@ mod metadata;
 mod once;
 mod own;
 mod pages;
+#[cfg(test)]
+mod peers;
 mod person;
 mod pkce;
 mod reach;

@@ -47,6 +47,11 @@ impl Scene {
         Self { store: Store::in_memory(memory, seal), hands }
     }
 
+    /// Over a store that others have as well.
+    pub(super) fn over(store: Store) -> Self {
+        Self { store, hands: clock::Clock::default() }
+    }
+
     pub(super) fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(Hands(self.hands.clone()))
     }

@@ -58,7 +58,7 @@ impl Server {
         address(self.port)
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         patient(Deployment::Standalone(self.address()))
     }
 
@@ -70,7 +70,7 @@ impl Server {
     }
 
     /// SIGKILL; it is gone afterwards.
-    pub(super) async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.child.take().unwrap().kill().await.unwrap();
     }
 
@@ -82,7 +82,7 @@ impl Server {
     }
 
     /// Starts it again where it was, with what is on its disk.
-    pub(super) async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         let child = self.spawned().await;
         assert!(child.is_some(), "port {} is taken meanwhile", self.port);
         self.child = child;
@@ -142,7 +142,7 @@ pub(super) async fn subject(settings: &Settings) -> Subject {
     Subject::shared(connected(&settings).await, connected(&settings).await, ())
 }
 
-pub(super) async fn connected(settings: &Settings) -> Store {
+pub(crate) async fn connected(settings: &Settings) -> Store {
     Store::in_redis(Redis::connect(settings).await.unwrap(), seal())
 }
 
