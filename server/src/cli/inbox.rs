@@ -51,8 +51,8 @@ impl Order {
 
 /// How often the folder is looked into.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer is waited for: a disk that has much to do takes its time.
+const PATIENCE: Duration = Duration::from_secs(60);
 const ASKED: &str = "asked";
 const ANSWERED: &str = "answered";
 

@@ -5,6 +5,7 @@ use crate::{
     cli::{Arguments, Command, Failure, gateway::Gateway},
     config,
     issuer::Whose,
+    store::{Kind, Store},
 };
 use clap::Parser;
 use countersign_fixtures::idp::{Behaviour, Idp};
@@ -156,6 +157,15 @@ async fn by_hand_whether_the_server_runs_or_not() {
     }
     serving.abort();
     let _ = serving.await;
+    // What it was doing may hold the file for a moment longer.
+    loop {
+        let settings = config::load(path.as_ref()).unwrap().0.store.unwrap();
+        match Store::described(settings).await {
+            Ok(store) => break store.close().await,
+            Err(error) => assert_eq!(error.kind(), Kind::InUse, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 
     // Without the server the address has to be known.
     let failure = typed(&["revoke", "-c", &path, "--all"]).await.unwrap_err().to_string();
