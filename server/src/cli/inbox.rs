@@ -98,6 +98,11 @@ impl Inbox {
         self.make().map_err(unwritten)?;
         let request = self.folder.join(format!("{}.{ASKED}", process::id()));
         let answer = request.with_extension(ANSWERED);
+        // Somebody of the same number may have gone before it was answered.
+        match fs::remove_file(&answer) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritten(error)),
+            Ok(()) | Err(_) => {}
+        }
         put(&request, order).map_err(unwritten)?;
         let answered = async {
             loop {

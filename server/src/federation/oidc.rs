@@ -47,7 +47,8 @@ pub(super) struct Oidc {
     /// The claims that somebody looks for.
     wanted: BTreeSet<String>,
     clock: Arc<dyn Clock>,
-    described: Mutex<Option<Arc<Described>>>,
+    /// And when it is as if that was said.
+    described: Mutex<Option<(Arc<Described>, SystemTime)>>,
 }
 
 /// What the provider said of itself.
@@ -56,7 +57,6 @@ struct Described {
     metadata: Metadata,
     codes: OAuthCodes,
     refresh: OAuthRefresh,
-    at: SystemTime,
 }
 
 type Metadata = ProviderMetadata<
@@ -84,7 +84,7 @@ impl AdditionalProviderMetadata for Extra {}
 
 /// How long a description is good.
 const GOOD_FOR: Duration = Duration::from_secs(3600);
-/// How long at least between two descriptions that unknown keys ask for.
+/// How long at least between two attempts, where keys are not known or a provider does not answer.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// What ID tokens may be signed with: whoever has the public key can make no signature.
@@ -188,16 +188,18 @@ impl Oidc {
     async fn described(&self, age: Duration) -> Result<Arc<Described>, Error> {
         let mut described = self.described.lock().await;
         let now = self.clock.now();
-        if let Some(known) = &*described
-            && now.duration_since(known.at).is_ok_and(|since| since < age)
+        if let Some((known, said)) = &*described
+            && now.duration_since(*said).is_ok_and(|since| since < age)
         {
             return Ok(known.clone());
         }
-        match self.describe(now).await {
-            Ok(new) => Ok(described.insert(Arc::new(new)).clone()),
-            Err(error) => match &*described {
-                Some(known) => {
+        match self.describe().await {
+            Ok(new) => Ok(described.insert((Arc::new(new), now)).0.clone()),
+            Err(error) => match &mut *described {
+                Some((known, said)) => {
                     tracing::warn!(issuer = self.issuer(), %error, "a provider did not describe itself anew");
+                    // Others do not wait for the same answer.
+                    *said = now.checked_sub(GOOD_FOR.saturating_sub(PAUSE)).unwrap_or(now);
                     Ok(known.clone())
                 }
                 None => Err(error),
@@ -205,7 +207,7 @@ impl Oidc {
         }
     }
 
-    async fn describe(&self, now: SystemTime) -> Result<Described, Error> {
+    async fn describe(&self) -> Result<Described, Error> {
         let issuer = IssuerUrl::new(self.issuer().to_owned());
         let issuer = issuer.map_err(|error| Error::unavailable("the issuer is no address").because(error))?;
         let http = Http(self.provider.fetcher.clone());
@@ -222,7 +224,7 @@ impl Oidc {
         let codes = OAuthCodes::with_clock(endpoint(), self.clock.clone()).map_err(unusable)?;
         let refresh =
             OAuthRefresh::with_clock([(self.issuer(), endpoint())], &self.clock).map_err(unusable)?;
-        Ok(Described { metadata, codes, refresh, at: now })
+        Ok(Described { metadata, codes, refresh })
     }
 }
 

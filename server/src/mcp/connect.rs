@@ -105,8 +105,12 @@ impl Connect {
         let account = Account::of(caller.identity(), provider);
         match self.tickets.as_ref().map(|tickets| tickets.issue(&account)) {
             Some(Ok(ticket)) => format!("{page}?ticket={ticket}"),
-            // Whoever opens it is told that something is missing.
-            None | Some(Err(_)) => page,
+            Some(Err(error)) => {
+                // Whoever opens it is told that something is missing.
+                tracing::error!(%error, provider, "no link can be made that connects an account");
+                page
+            }
+            None => page,
         }
     }
 }
