@@ -10,6 +10,7 @@
 mod abilities;
 mod arms;
 mod auth_kinds;
+mod balancer;
 mod batches;
 mod bridges;
 mod conformance;

@@ -25,6 +25,7 @@ pub(super) struct Gateway {
     app: Router,
     backends: Vec<upstream::Backend>,
     signs_in: Option<AuthorizationServer>,
+    relay: Arc<Relay>,
     /// Where somebody on this machine asks for a sign-in to be ended.
     inbox: Option<Inbox>,
 }
@@ -53,7 +54,7 @@ impl Gateway {
         };
         let issuer = own_address(&public_url);
         let resource = format!("{issuer}{ENDPOINT}");
-        let signs_in = match authorization_server.zip(store) {
+        let signs_in = match authorization_server.zip(store.clone()) {
             Some((config, store)) => {
                 let clock = Arc::new(SystemClock);
                 let opened = AuthorizationServer::open(config, &store, &issuer, &resource, clock);
@@ -90,10 +91,12 @@ impl Gateway {
         })?;
         let signs_in = signs_in.map(|(server, _)| server);
         let connect = Connect::at(&public_url, signs_in.as_ref().map(AuthorizationServer::tickets));
-        let relay = Relay::new(backends.clone(), endpoint, connect)
+        let shared = store.filter(Store::may_be_shared);
+        let relay = Relay::new(backends.clone(), endpoint, connect, shared)
+            .map(Arc::new)
             .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
-        let app = router(&public_url, &names, verifier, relay, signs_in.as_ref());
-        Ok(Self { listener, listen, public_url, app, backends, signs_in, inbox: None })
+        let app = router(&public_url, &names, verifier, relay.clone(), signs_in.as_ref());
+        Ok(Self { listener, listen, public_url, app, backends, signs_in, relay, inbox: None })
     }
 
     /// Where clients speak MCP.
@@ -131,6 +134,7 @@ impl Gateway {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
             () = upstream::watch(&self.backends) => Ok(()),
+            () = Box::pin(self.relay.heed()) => Ok(()),
             () = Box::pin(tend(self.signs_in.as_ref(), &self.backends, self.inbox.as_ref())) => Ok(()),
         };
         // Whatever happened, no program outlives this one.

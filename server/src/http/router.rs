@@ -25,7 +25,7 @@ pub(crate) fn router(
     public_url: &Uri,
     issuers: &[String],
     verifier: Verifier,
-    relay: Relay,
+    relay: Arc<Relay>,
     signs_in: Option<&AuthorizationServer>,
 ) -> Router {
     let base = own_address(public_url);
@@ -50,7 +50,7 @@ pub(crate) fn router(
                 .respond_with(OAuth::new().with_resource_metadata(metadata))
                 .verify_identity_for_router(verifier),
         )
-        .with_state(Arc::new(relay));
+        .with_state(relay);
     let pages = signs_in.map(AuthorizationServer::pages).unwrap_or_default();
     // Whoever reads these has no token yet, and some are pages of anywhere. Some clients look at one place for the
     // metadata, some at the other.

@@ -50,9 +50,7 @@ impl Talk<'_> {
             return Err(Refusal::unknown("prompt or resource", subject).into());
         }
         let way = self.way(peer).await?;
-        if let (Way::Line(_), Speech::Modern { .. }, Some(state)) =
-            (&way, &self.speech, asked.message.params.request_state)
-        {
+        if let Some(state) = self.continues(&way, &asked) {
             return self.go_on(&asked, state).await;
         }
         if let (Way::Stateless, Speech::Legacy(session), true) =
@@ -76,7 +74,16 @@ impl Talk<'_> {
             return self.send(peer, &way, &asked).await;
         }
         let way = self.other_way(peer, refused).await?;
-        self.send(peer, &way, &asked).await
+        match self.continues(&way, &asked) {
+            Some(state) => self.go_on(&asked, state).await,
+            None => self.send(peer, &way, &asked).await,
+        }
+    }
+
+    /// The state of the call that a request goes on with, where it was us who parked that.
+    fn continues<'a>(&self, way: &Way, asked: &Asked<'a>) -> Option<&'a RawValue> {
+        let state = asked.message.params.request_state;
+        state.filter(|_| matches!(way, Way::Line(_)) && self.speech.is_modern())
     }
 
     /// Whether the client's era knows nothing of headers for arguments.
