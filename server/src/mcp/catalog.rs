@@ -3,6 +3,7 @@
 use super::{
     error::{Refusal, Refused},
     naming::Naming,
+    object::Object,
     peer::Peer,
     pool::Authority,
     talk::Talk,
@@ -13,7 +14,7 @@ use countersign::clock::Clock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -55,6 +56,8 @@ pub(super) struct Catalogues {
 #[derive(Debug)]
 struct Found {
     until: SystemTime,
+    /// What there are lists of that are no older than that.
+    fresh: HashSet<Kind>,
     /// By what clients call it: which backend has it, and what that calls it.
     owners: HashMap<(Kind, String), (usize, String)>,
     /// With the backend, and how much of a URI says only whose it is.
@@ -88,6 +91,15 @@ impl Kind {
         }
     }
 
+    /// The method that uses one of them, as rules are asked about it.
+    pub(super) fn use_(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/call",
+            Self::Prompts => "prompts/get",
+            Self::Resources | Self::Templates => "resources/read",
+        }
+    }
+
     /// Where a result holds them.
     pub(super) fn field(self) -> &'static str {
         match self {
@@ -110,8 +122,8 @@ impl Kind {
     /// What clients call the one that a backend calls `name`.
     pub(super) fn exposed(self, naming: &Naming, peer: &Peer, name: &str) -> String {
         match self {
-            Self::Tools => naming.exposed(peer.place, peer.tools.shown(name).unwrap_or(name)),
-            Self::Prompts => naming.exposed(peer.place, name),
+            Self::Tools => naming.exposed(self, peer.place, peer.tools.shown(name).unwrap_or(name)),
+            Self::Prompts => naming.exposed(self, peer.place, name),
             Self::Resources | Self::Templates => name.to_owned(),
         }
     }
@@ -182,8 +194,8 @@ impl Listed {
 
 /// What something is called, and where it says so.
 pub(super) fn name_in(text: &RawValue, kind: Kind) -> Option<(String, &str)> {
-    let members: HashMap<&str, &RawValue> = serde_json::from_str(text.get()).ok()?;
-    let written = members.get(kind.key())?.get();
+    // Of several, the last one counts.
+    let written = Object::parse(text)?.all(kind.key()).last()?.get();
     Some((serde_json::from_str(written).ok()?, written))
 }
 
@@ -228,6 +240,7 @@ impl Catalogues {
     /// Remembers whose things of this kind are.
     pub(super) fn learn(&self, authority: Authority, kind: Kind, owners: Vec<(String, (usize, String))>) {
         self.with(authority, |found| {
+            found.fresh.insert(kind);
             found.owners.retain(|(of, _), _| *of != kind);
             if kind == Kind::Templates {
                 let template = |(template, (place, theirs)): &(String, (usize, String))| {
@@ -266,13 +279,15 @@ impl Catalogues {
         }
         let fresh = || Found {
             until: now + REMEMBERED,
+            fresh: HashSet::new(),
             owners: HashMap::new(),
             templates: Vec::new(),
             effects: HashMap::new(),
         };
         let found = found.entry(authority).or_insert_with(fresh);
         if found.until <= now {
-            *found = fresh();
+            found.forget();
+            found.until = now + REMEMBERED;
         }
         learn(found);
     }
@@ -281,26 +296,44 @@ impl Catalogues {
     pub(super) fn owner(&self, authority: Authority, kind: Kind, name: &str) -> Option<(usize, String)> {
         let now = self.clock.now();
         let found = self.lock();
-        let found = found.get(&authority).filter(|found| found.until > now)?;
+        let found = found.get(&authority).filter(|found| found.until > now && found.fresh.contains(&kind))?;
         found.owners.get(&(kind, name.to_owned())).cloned()
+    }
+
+    /// What the backend at `place` had when it last listed it, however long ago: by what clients call it, and by what the
+    /// backend does.
+    pub(super) fn before(&self, authority: Authority, kind: Kind, place: usize) -> Vec<(String, String)> {
+        let found = self.lock();
+        let owners = found.get(&authority).into_iter().flat_map(|found| &found.owners);
+        let theirs = owners.filter(|((of, _), (owner, _))| *of == kind && *owner == place);
+        theirs.map(|((_, ours), (_, theirs))| (ours.clone(), theirs.clone())).collect()
     }
 
     /// Which backend has a template that `uri` fits, and what that calls it.
     pub(super) fn owner_of_template(&self, authority: Authority, uri: &str) -> Option<(usize, String)> {
         let now = self.clock.now();
         let found = self.lock();
-        let found = found.get(&authority).filter(|found| found.until > now)?;
+        let fresh = |found: &&Found| found.until > now && found.fresh.contains(&Kind::Templates);
+        let found = found.get(&authority).filter(fresh)?;
         let (_, place, ours) = found.templates.iter().find(|(template, ..)| fits(template, uri))?;
         Some((*place, uri.get(*ours..)?.to_owned()))
     }
 
     /// Something has changed, for whomever.
     pub(super) fn forget(&self) {
-        self.lock().clear();
+        self.lock().values_mut().for_each(Found::forget);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Authority, Found>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Found {
+    /// Whatever is asked for next is looked up again; what a backend had is still known, should it fail then.
+    fn forget(&mut self) {
+        self.fresh.clear();
+        self.effects.clear();
     }
 }
 

@@ -5,6 +5,7 @@
 //! goes back in the client's own [`words`]. Nothing is decoded that only passes ([`wire`]).
 
 mod abilities;
+mod access;
 mod answer;
 mod batch;
 mod cancel;
@@ -18,6 +19,7 @@ mod flights;
 mod follow;
 mod forward;
 mod hello;
+mod index;
 #[cfg(any(test, feature = "internals"))]
 pub(crate) mod invariants;
 mod kept;
@@ -26,6 +28,8 @@ mod listen;
 mod message;
 mod names;
 mod naming;
+mod object;
+mod overridden;
 mod params;
 mod parked;
 mod peer;
@@ -34,8 +38,10 @@ mod questions;
 mod relay;
 mod rounds;
 mod route;
+mod search;
 mod session;
 mod sse;
+mod strict;
 mod talk;
 mod view;
 mod wire;

@@ -16,11 +16,7 @@ use super::{
     session::{Greeting, Session, Sessions, passing_key},
     talk::{Hub, Speech, Talk},
 };
-use crate::{
-    config::endpoint::{Endpoint, Prefix},
-    store::Seal,
-    upstream::Backend,
-};
+use crate::{config::endpoint::Endpoint, store::Seal, upstream::Backend};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header},
@@ -50,11 +46,8 @@ impl Relay {
     /// `None` where this system has no randomness.
     pub(crate) fn new(backends: Vec<Backend>, endpoint: Endpoint, connect: Connect) -> Option<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let Endpoint { prefix, sessions, lists, access, tools } = endpoint;
-        let naming = match prefix {
-            Prefix::Backend => Naming::prefixed(backends.iter().map(|backend| backend.name().to_owned())),
-            Prefix::None => Naming::plain(),
-        };
+        let Endpoint { naming, sessions, lists, access, searches, tools } = endpoint;
+        let naming = Naming::of(naming, backends.len());
         let peers = backends.into_iter().zip(tools).enumerate();
         let peers = peers.map(|(place, (backend, tools))| Peer::new(place, backend, tools)).collect();
         let key = match sessions.key {
@@ -65,7 +58,7 @@ impl Relay {
         let sessions = Sessions::new(seal, sessions.lifetime, sessions.idle, clock.clone());
         let catalogues = Arc::new(Catalogues::new(clock.clone()));
         let (pool, parked) = (Pool::new(clock.clone()), Parked::new(clock));
-        let hub = Arc::new(Hub { peers, naming, lists, access, catalogues, pool, parked });
+        let hub = Arc::new(Hub { peers, naming, lists, access, searches, catalogues, pool, parked });
         Some(Self { hub, sessions, connect })
     }
 
