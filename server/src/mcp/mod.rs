@@ -38,6 +38,7 @@ mod questions;
 mod relay;
 mod rounds;
 mod route;
+mod scan;
 mod search;
 mod session;
 mod sse;
