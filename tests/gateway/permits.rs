@@ -143,6 +143,34 @@ async fn whoever_lacks_only_scopes_is_told_the_smallest_set_that_would_do() {
 }
 
 #[tokio::test]
+async fn in_a_batch_a_missing_scope_is_the_answer_to_its_own_message() {
+    let (gateway, _server, _heard) = ruled().await;
+    let mint = gateway.world.idp.mint("bob").audience(&gateway.endpoint).claim("scope", "mcp");
+    let authorization = format!("Bearer {}", mint.token());
+    let me = ("authorization", authorization.as_str());
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});
+    let hello = gateway.send(Method::POST, &[me], &hello.to_string()).await;
+    let session = hello.header("mcp-session-id").to_owned();
+    let call =
+        |id: u8, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+    let batch = json!([
+        call(1, called("add_item", json!({}))),
+        call(2, called("read_item", json!({"sku": "A-100"}))),
+    ]);
+    let answer = gateway.send(Method::POST, &[me, ("mcp-session-id", &session)], &batch.to_string()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let text = answer.text();
+    let of = |id: u8| {
+        let mut answers =
+            text.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?).ok());
+        answers.find(|answer| answer["id"] == id).unwrap_or_else(|| panic!("{text}"))
+    };
+    assert_eq!(of(1)["error"]["message"], "your token lacks scopes; get one with `mcp stock:write`");
+    assert_eq!(of(2)["result"]["isError"], false);
+}
+
+#[tokio::test]
 async fn prompts_and_resources_are_ruled_too() {
     let (gateway, _server, _heard) = ruled().await;
     assert_eq!(listed(&gateway, "prompts/list", "prompts", "name").await, ["restock"]);

@@ -142,9 +142,8 @@ async fn streams_and_questions_pass_by_search_too() {
             gateway.send(Method::POST, &headers, &body.to_string()).await
         };
         let progress = ask(json!({"arguments": {"name": "all__test_tool_with_progress"}})).await.text();
-        assert!(
-            progress.contains("notifications/progress") && progress.contains(r#""progressToken":"mine""#)
-        );
+        assert!(progress.contains("notifications/progress"), "{progress}");
+        assert!(progress.contains(r#""progressToken":"mine""#), "{progress}");
         let asks = json!({"name": "all__test_elicitation", "arguments": {"message": "who?"}});
         let asked = message(&ask(json!({"arguments": asks})).await);
         assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");

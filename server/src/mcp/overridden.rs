@@ -75,11 +75,8 @@ fn annotate(edits: &mut Edits<'_>, tool: &Object<'_>, with: &Override) {
         return;
     }
     let mut is_there = false;
-    for (value, annotations) in
-        tool.all("annotations").filter_map(|value| Some((value, Object::parse(value)?)))
-    {
+    for annotations in tool.all("annotations").filter_map(Object::parse) {
         is_there = true;
-        debug_assert_eq!(value.get().chars().next(), Some('{'));
         with.annotations.iter().for_each(|(name, json)| annotations.set(edits, name, json));
     }
     if !is_there {

@@ -122,7 +122,7 @@ mod tests {
             (r#"{"a":1,"\u0061":2}"#, "a name is there twice"),
             (r#"{"x":[{"y":{"a":1,"b":2,"a":3}}]}"#, "a name is there twice"),
             (r#"{"a":1e400}"#, "number out of range"),
-            (r#"{"a":"\ud800"}"#, "surrogate"),
+            (r#"{"a":"\ud800"}"#, "hex escape"),
             ("[]", "no object"),
             ("7", "no object"),
         ] {
