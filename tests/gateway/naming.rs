@@ -1,6 +1,6 @@
 //! What tools and prompts are called, in each of the ways that there are, and that calls find their way by that name.
 
-use crate::gateway::{Gateway, LEGACY, configuration, mcp_at, message, unsigned, validate, written};
+use crate::gateway::{Gateway, configuration, mcp_at, message, unsigned, validate, written};
 use countersign_fixtures::{
     clock::Clock,
     http::Server,
@@ -22,7 +22,7 @@ async fn three(naming: &str) -> (Gateway, [Server; 2]) {
     (Gateway::with(|text| text + &more + naming).await, servers)
 }
 
-/// Asks in a session, which is bound to one token, or without.
+/// Asks in a session, or without.
 async fn ask(gateway: &Gateway, session: Option<&str>, method: &str, params: Value) -> Value {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     message(&match session {
@@ -115,17 +115,8 @@ async fn a_name_does_not_become_anothers_when_its_backend_fails() {
     let more = unsigned(&[("first", mcp_at(&first)), ("second", mcp_at(&second))])
         + "naming: {priority: [first, second, warehouse]}\n";
     let gateway = Gateway::with(|text| text + &more).await;
-    let authorization = format!("Bearer {}", gateway.token("alice"));
-    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-        "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});
-    let me = ("authorization", authorization.as_str());
-    let hello = gateway.send(Method::POST, &[me], &hello.to_string()).await;
-    let session = hello.header("mcp-session-id").to_owned();
-    let ask = async |method: &str, params: Value| {
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let headers = [me, ("mcp-session-id", session.as_str()), ("mcp-protocol-version", LEGACY)];
-        message(&gateway.send(Method::POST, &headers, &body).await)
-    };
+    let (session, _) = gateway.initialize("alice").await;
+    let ask = async |method: &str, params: Value| ask(&gateway, Some(&session), method, params).await;
     let call = json!({"name": "test_simple_text", "arguments": {}});
     let tools = ask("tools/list", json!({})).await;
     assert!(names(&tools, "tools").contains(&"test_simple_text"));

@@ -14,7 +14,7 @@ use countersign::clock::Clock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -56,8 +56,6 @@ pub(super) struct Catalogues {
 #[derive(Debug)]
 struct Found {
     until: SystemTime,
-    /// What there are lists of that are no older than that.
-    fresh: HashSet<Kind>,
     /// By what clients call it: which backend has it, and what that calls it.
     owners: HashMap<(Kind, String), (usize, String)>,
     /// With the backend, and how much of a URI says only whose it is.
@@ -240,7 +238,6 @@ impl Catalogues {
     /// Remembers whose things of this kind are.
     pub(super) fn learn(&self, authority: Authority, kind: Kind, owners: Vec<(String, (usize, String))>) {
         self.with(authority, |found| {
-            found.fresh.insert(kind);
             found.owners.retain(|(of, _), _| *of != kind);
             if kind == Kind::Templates {
                 let template = |(template, (place, theirs)): &(String, (usize, String))| {
@@ -279,15 +276,13 @@ impl Catalogues {
         }
         let fresh = || Found {
             until: now + REMEMBERED,
-            fresh: HashSet::new(),
             owners: HashMap::new(),
             templates: Vec::new(),
             effects: HashMap::new(),
         };
         let found = found.entry(authority).or_insert_with(fresh);
         if found.until <= now {
-            found.forget();
-            found.until = now + REMEMBERED;
+            *found = fresh();
         }
         learn(found);
     }
@@ -296,44 +291,26 @@ impl Catalogues {
     pub(super) fn owner(&self, authority: Authority, kind: Kind, name: &str) -> Option<(usize, String)> {
         let now = self.clock.now();
         let found = self.lock();
-        let found = found.get(&authority).filter(|found| found.until > now && found.fresh.contains(&kind))?;
+        let found = found.get(&authority).filter(|found| found.until > now)?;
         found.owners.get(&(kind, name.to_owned())).cloned()
-    }
-
-    /// What the backend at `place` had when it last listed it, however long ago: by what clients call it, and by what the
-    /// backend does.
-    pub(super) fn before(&self, authority: Authority, kind: Kind, place: usize) -> Vec<(String, String)> {
-        let found = self.lock();
-        let owners = found.get(&authority).into_iter().flat_map(|found| &found.owners);
-        let theirs = owners.filter(|((of, _), (owner, _))| *of == kind && *owner == place);
-        theirs.map(|((_, ours), (_, theirs))| (ours.clone(), theirs.clone())).collect()
     }
 
     /// Which backend has a template that `uri` fits, and what that calls it.
     pub(super) fn owner_of_template(&self, authority: Authority, uri: &str) -> Option<(usize, String)> {
         let now = self.clock.now();
         let found = self.lock();
-        let fresh = |found: &&Found| found.until > now && found.fresh.contains(&Kind::Templates);
-        let found = found.get(&authority).filter(fresh)?;
+        let found = found.get(&authority).filter(|found| found.until > now)?;
         let (_, place, ours) = found.templates.iter().find(|(template, ..)| fits(template, uri))?;
         Some((*place, uri.get(*ours..)?.to_owned()))
     }
 
     /// Something has changed, for whomever.
     pub(super) fn forget(&self) {
-        self.lock().values_mut().for_each(Found::forget);
+        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Authority, Found>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Found {
-    /// Whatever is asked for next is looked up again; what a backend had is still known, should it fail then.
-    fn forget(&mut self) {
-        self.fresh.clear();
-        self.effects.clear();
     }
 }
 

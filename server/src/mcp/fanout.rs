@@ -4,6 +4,7 @@ use super::{
     catalog::{Item, Kind, Listed, name_in},
     error::{Refusal, Refused},
     peer::Peer,
+    pool::Authority,
     talk::{Hub, Talk},
     wire::{Edits, quoted},
 };
@@ -59,6 +60,7 @@ impl Talk<'_> {
     pub(super) async fn list_all(&self, kind: Kind) -> Result<Merged, Refused> {
         let mut lists = self.hub.each(|peer| self.list(peer, kind)).await.map_err(Refused::Token)?;
         lists.sort_by_key(|(peer, _)| self.hub.naming.rank(peer.place));
+        let person = Authority::of_person(self.caller.who.identity());
         let failures = lists.iter().filter(|(_, list)| list.is_err()).count();
         let fails = failures == lists.len() || (failures > 0 && self.hub.lists.all_or_nothing);
         let mut merging = Merging { hub: self.hub, kind, owners: HashMap::new(), items: Vec::new() };
@@ -74,7 +76,7 @@ impl Talk<'_> {
                 Err(refused) => {
                     ttl = 0;
                     // What it had keeps its name: another's must not be called in its place.
-                    for (exposed, theirs) in self.hub.catalogues.before(self.authority, kind, peer.place) {
+                    for (exposed, theirs) in self.hub.before.of(person, kind, peer.place) {
                         merging.owners.entry(exposed).or_insert((peer.place, theirs));
                     }
                     status.failed(peer, &refused);
@@ -87,7 +89,9 @@ impl Talk<'_> {
         }
         let ttl = if ttl == u64::MAX { 0 } else { ttl };
         let items = format!("[{}]", merging.items.join(","));
-        self.hub.catalogues.learn(self.authority, kind, merging.owners.into_iter().collect());
+        let owners: Vec<_> = merging.owners.into_iter().collect();
+        self.hub.before.learn(person, kind, owners.clone());
+        self.hub.catalogues.learn(self.authority, kind, owners);
         Ok(Merged { items, ttl, status })
     }
 }

@@ -58,7 +58,7 @@ impl Talk<'_> {
         } else if let Some(theirs) = &asked.target.subject {
             Box::pin(self.permit_use(peer, asked.message, theirs)).await?;
         }
-        let way = self.way(peer).await?;
+        let mut way = self.way(peer).await?;
         if let (Way::Line(_), Speech::Modern { .. }, Some(state)) =
             (&way, &self.speech, asked.message.params.request_state)
         {
@@ -73,6 +73,8 @@ impl Talk<'_> {
         }
         if let Way::Stateless = way {
             asked.params = self.arguments_as_headers(peer, &asked).await?;
+            // Whoever had to ask for that may know of another way since.
+            way = self.way(peer).await?;
         }
         let refused = match self.send(peer, &way, &asked).await {
             Err(refused) if matches!(way, Way::Stateless) => refused,

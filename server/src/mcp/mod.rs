@@ -8,6 +8,7 @@ mod abilities;
 mod access;
 mod answer;
 mod batch;
+mod before;
 mod cancel;
 mod catalog;
 mod connect;

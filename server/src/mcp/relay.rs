@@ -2,6 +2,7 @@
 
 use super::{
     abilities, batch,
+    before::Before,
     catalog::Catalogues,
     connect::{self, Connect, shows_pages},
     era::{Era, LEGACY},
@@ -58,7 +59,17 @@ impl Relay {
         let sessions = Sessions::new(seal, sessions.lifetime, sessions.idle, clock.clone());
         let catalogues = Arc::new(Catalogues::new(clock.clone()));
         let (pool, parked) = (Pool::new(clock.clone()), Parked::new(clock));
-        let hub = Arc::new(Hub { peers, naming, lists, access, searches, catalogues, pool, parked });
+        let hub = Arc::new(Hub {
+            peers,
+            naming,
+            lists,
+            access,
+            searches,
+            catalogues,
+            before: Before::default(),
+            pool,
+            parked,
+        });
         Some(Self { hub, sessions, connect })
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     abilities,
+    before::Before,
     catalog::Catalogues,
     error::{Refusal, Refused},
     flights::fresh,
@@ -33,6 +34,7 @@ pub(super) struct Hub {
     /// Whether clients see tools that find and call the others, in place of these.
     pub(super) searches: bool,
     pub(super) catalogues: Arc<Catalogues>,
+    pub(super) before: Before,
     pub(super) pool: Pool,
     pub(super) parked: Parked,
 }
