@@ -18,6 +18,11 @@ impl Issuer {
         &self.name
     }
 
+    /// What its tokens need, whatever they are used for.
+    pub(super) fn required_scopes(&self) -> &[String] {
+        &self.required_scopes
+    }
+
     /// What is expected of its tokens, at a gateway that is `resource`.
     pub(crate) fn expecting(self, resource: &str) -> identity::Issuer {
         let audience = self.audience.unwrap_or_else(|| resource.to_owned());

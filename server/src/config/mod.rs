@@ -3,6 +3,7 @@
 //! [`raw`] is the file as it stands, every value with its place; [`resolved`] is made of types that cannot be wrong.
 //! Between the two every problem is found and told, not only the first.
 
+pub(crate) mod access;
 pub(crate) mod authorization_server;
 pub(crate) mod aws;
 pub(crate) mod diagnostic;
@@ -13,7 +14,9 @@ mod issuers;
 mod key;
 mod load;
 pub(crate) mod minting;
+pub(crate) mod naming;
 mod near;
+pub(crate) mod overrides;
 pub(crate) mod program;
 mod providers;
 pub(crate) mod raw;

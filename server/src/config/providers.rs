@@ -54,6 +54,17 @@ impl Known {
         needs: &mut Vec<Need>,
         findings: &mut Findings,
     ) -> Option<()> {
+        let of_requests = |name: &&String| {
+            let root = name.split('.').next().unwrap_or_default();
+            ["method", "arguments", "resource", "prompt"].contains(&root)
+        };
+        if let Some(name) = references.iter().find(of_requests) {
+            let what =
+                format!("`{name}` is known to `authorization.rules` alone, not to what decides about AWS");
+            let remedy = "look at `claims`, `actor`, `backend.name` or `tool`, or move it there";
+            findings.error(place, what, remedy);
+            return None;
+        }
         for reference in references {
             let Some(path) = reference.strip_prefix("upstream") else { continue };
             let Some(name) = path.strip_prefix('.').and_then(|path| path.split('.').next()) else {

@@ -4,7 +4,7 @@ use super::{
     authorization_server::{AuthorizationServer, resolve_authorization_server},
     aws::{Aws, resolve_aws},
     diagnostic::Findings,
-    endpoint::{Endpoint, resolve_endpoint},
+    endpoint::{Endpoint, Said, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
     issuers::{Issuer, check_strangers, places_of_issuers, resolve_issuers},
@@ -114,10 +114,11 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
         listen,
         public_url,
         identity,
-        backends,
+        mut backends,
         naming,
         sessions,
         lists,
+        tools,
         authorization,
         authorization_server,
         store,
@@ -131,7 +132,11 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     let issuers = resolve_issuers(identity, signs_in, own.as_deref(), findings);
     let (authorization_server, known) =
         resolve_authorization_server(authorization_server, resource.as_deref(), findings);
-    let endpoint = resolve_endpoint(naming, sessions, lists, authorization, &backends.value, findings);
+    let said = Said { naming, sessions, lists, tools, authorization };
+    let mut endpoint = resolve_endpoint(said, &mut backends.value, findings);
+    if let (Some(endpoint), Some(issuers), Some(server)) = (&mut endpoint, &issuers, &authorization_server) {
+        endpoint.access.granted_by(issuers, server.as_ref(), findings);
+    }
     let backends = resolve_backends(backends, &known, findings);
     if let (Some(server), Some(backends)) = (authorization_server.iter().flatten().next(), &backends) {
         check_strangers(&named, server, backends, findings);

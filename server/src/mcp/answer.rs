@@ -4,12 +4,13 @@ use super::{
     catalog::Kind,
     era::SUPPORTED,
     error::{Refusal, Refused, answer, empty},
-    fanout::Merged,
+    fanout::{Merged, Status},
     forward::Asked,
     hello::Hellos,
     message::Message,
     peer::Peer,
     route::Destination,
+    search::{CALL, FIND, TOOLS},
     session::Session,
     talk::{Speech, Talk, Way},
     wire::Edits,
@@ -61,6 +62,34 @@ impl Talk<'_> {
             }
             return Ok(empty(StatusCode::ACCEPTED));
         };
+        if self.hub.searches {
+            match (message.method.as_deref(), message.subject()) {
+                (Some("tools/list"), _) if message.params.cursor.is_none() => {
+                    let merged = Merged { items: TOOLS.to_owned(), ttl: 0, status: Status::default() };
+                    return Ok(answer(id, &self.as_result(Kind::Tools, merged)));
+                }
+                (Some("tools/call"), Some(FIND)) => return Box::pin(self.find_tools(message, id)).await,
+                (Some("tools/call"), Some(CALL)) => {
+                    let meant = Self::meant(message, body)?;
+                    let message = Message::parse(&meant)?;
+                    // The same id, where it stands in what is sent on.
+                    let id = message.id.ok_or_else(Refusal::defect)?;
+                    return Box::pin(self.answer_request(&message, &meant, id, true)).await;
+                }
+                _ => {}
+            }
+        }
+        self.answer_request(message, body, id, false).await
+    }
+
+    /// What a request comes to; one that `was_found` came about by a tool of ours.
+    async fn answer_request(
+        &self,
+        message: &Message<'_>,
+        body: &Bytes,
+        id: &RawValue,
+        was_found: bool,
+    ) -> Result<Response<Body>, Refused> {
         let method = message.method.as_deref().unwrap_or_default();
         match self.destination(message).await? {
             Destination::One(target) => {
@@ -71,6 +100,8 @@ impl Talk<'_> {
                     target,
                     tool: None,
                     params: HeaderMap::new(),
+                    added: String::new(),
+                    was_found,
                 }))
                 .await
             }

@@ -3,6 +3,7 @@
 use super::{
     error::{Refusal, Refused},
     naming::Naming,
+    object::Object,
     peer::Peer,
     pool::Authority,
     talk::Talk,
@@ -88,6 +89,15 @@ impl Kind {
         }
     }
 
+    /// The method that uses one of them, as rules are asked about it.
+    pub(super) fn use_(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/call",
+            Self::Prompts => "prompts/get",
+            Self::Resources | Self::Templates => "resources/read",
+        }
+    }
+
     /// Where a result holds them.
     pub(super) fn field(self) -> &'static str {
         match self {
@@ -110,8 +120,8 @@ impl Kind {
     /// What clients call the one that a backend calls `name`.
     pub(super) fn exposed(self, naming: &Naming, peer: &Peer, name: &str) -> String {
         match self {
-            Self::Tools => naming.exposed(peer.place, peer.tools.shown(name).unwrap_or(name)),
-            Self::Prompts => naming.exposed(peer.place, name),
+            Self::Tools => naming.exposed(self, peer.place, peer.tools.shown(name).unwrap_or(name)),
+            Self::Prompts => naming.exposed(self, peer.place, name),
             Self::Resources | Self::Templates => name.to_owned(),
         }
     }
@@ -182,8 +192,8 @@ impl Listed {
 
 /// What something is called, and where it says so.
 pub(super) fn name_in(text: &RawValue, kind: Kind) -> Option<(String, &str)> {
-    let members: HashMap<&str, &RawValue> = serde_json::from_str(text.get()).ok()?;
-    let written = members.get(kind.key())?.get();
+    // Of several, the last one counts.
+    let written = Object::parse(text)?.all(kind.key()).last()?.get();
     Some((serde_json::from_str(written).ok()?, written))
 }
 

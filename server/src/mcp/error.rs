@@ -98,6 +98,12 @@ impl Refusal {
         Self::new(StatusCode::OK, -32602, format!("there is no {what} `{name}`"))
     }
 
+    /// The caller may do this, but not with what goes along.
+    pub(super) fn not_with_these(what: &str, name: &str) -> Self {
+        let what = format!("you may not use the {what} `{name}` with these arguments");
+        Self::new(StatusCode::OK, NOT_ALLOWED, what)
+    }
+
     pub(super) fn header_mismatch(what: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, HEADER_MISMATCH, what)
     }

@@ -2,6 +2,7 @@
 
 use super::{
     abilities, batch,
+    before::Before,
     catalog::Catalogues,
     connect::{self, Connect, shows_pages},
     era::{Era, LEGACY},
@@ -18,7 +19,7 @@ use super::{
     talk::{Hub, Speech, Talk},
 };
 use crate::{
-    config::endpoint::{Endpoint, Prefix},
+    config::endpoint::Endpoint,
     store::{Seal, Store},
     upstream::Backend,
 };
@@ -58,11 +59,8 @@ impl Relay {
         store: Option<Store>,
     ) -> Option<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let Endpoint { prefix, sessions, lists, access, tools } = endpoint;
-        let naming = match prefix {
-            Prefix::Backend => Naming::prefixed(backends.iter().map(|backend| backend.name().to_owned())),
-            Prefix::None => Naming::plain(),
-        };
+        let Endpoint { naming, sessions, lists, access, searches, tools } = endpoint;
+        let naming = Naming::of(naming, backends.len());
         let peers = backends.into_iter().zip(tools).enumerate();
         let peers = peers.map(|(place, (backend, tools))| Peer::new(place, backend, tools)).collect();
         let key = match sessions.key {
@@ -74,7 +72,18 @@ impl Relay {
         let catalogues = Arc::new(Catalogues::new(clock.clone()));
         let (pool, parked) = (Pool::new(clock.clone()), Parked::new(clock));
         let replicas = Arc::new(Replicas::sharing(store)?);
-        let hub = Arc::new(Hub { peers, naming, lists, access, catalogues, pool, parked, replicas });
+        let hub = Arc::new(Hub {
+            peers,
+            naming,
+            lists,
+            access,
+            searches,
+            catalogues,
+            before: Before::default(),
+            pool,
+            parked,
+            replicas,
+        });
         Some(Self { hub, sessions, connect })
     }
 

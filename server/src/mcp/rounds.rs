@@ -57,6 +57,8 @@ struct Rounds {
     subject: Option<String>,
     tool: Option<Tool>,
     params: HeaderMap,
+    added: String,
+    was_found: bool,
     words: Words,
 }
 
@@ -92,6 +94,8 @@ impl Talk<'_> {
             subject: asked.target.subject.clone(),
             tool: asked.tool.clone(),
             params: asked.params.clone(),
+            added: asked.added.clone(),
+            was_found: asked.was_found,
             words,
         };
         Ok(streaming(Mouth::speaking(async move |mouth| {
@@ -191,6 +195,8 @@ impl Rounds {
             target,
             tool: self.tool.clone(),
             params: self.params.clone(),
+            added: self.added.clone(),
+            was_found: self.was_found,
         };
         let request: Request = talk.stateless(peer, self.words.flights(), &asked, more);
         peer.post(talk.caller, request).await

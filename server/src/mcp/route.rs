@@ -124,7 +124,7 @@ impl Talk<'_> {
         if let Some(owner) = known() {
             return Ok(owner);
         }
-        if is_shortened(name) || self.hub.naming.is_plain() {
+        if is_shortened(name) || !self.hub.naming.says_whose() {
             self.list_all(kind).await?;
         }
         let what = if kind == Kind::Prompts { "prompt" } else { "tool" };
