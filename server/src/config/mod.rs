@@ -5,6 +5,7 @@
 
 pub(crate) mod authorization_server;
 pub(crate) mod aws;
+pub(crate) mod callers;
 pub(crate) mod diagnostic;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
@@ -22,6 +23,7 @@ pub(crate) mod resolved;
 mod roles;
 mod secret;
 mod service_identity;
+mod session_names;
 mod sessions;
 pub(crate) mod store;
 mod token_endpoint;

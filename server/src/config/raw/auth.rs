@@ -179,7 +179,15 @@ with_token_endpoint! {
 pub(crate) enum Subject {
     #[default]
     Caller,
-    Upstream(OfProvider),
+    Upstream(Spanned<OfSomeProvider>),
+}
+
+/// A caller's token at a provider, which goes without saying where there is but one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfSomeProvider {
+    pub(crate) provider: Option<Spanned<String>>,
+    pub(crate) token: Option<Spanned<WhichToken>>,
 }
 
 /// Who acts for the subject.
