@@ -177,7 +177,7 @@ async fn v12_sessions_are_called_by_what_is_said() {
         let (code, out) = folder.says(&with(good, "")).await;
         assert!(code == 0 && !out.contains("V-12"), "{good}: {out}");
     }
-    // It works for whoever comes with a token of somebody else.
+    // Who comes with a token of somebody else may have it, so the server starts all the same.
     let mut told = String::new();
     for name in ["{claims.emial}", "{claims.login}-{claims.team.name}"] {
         let (code, out) = folder.says(&with(name, "")).await;

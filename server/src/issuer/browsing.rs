@@ -119,6 +119,12 @@ impl Shared {
                     ("The application sent you here in a wrong way", sentence(refusal.what()));
                 show(&Page::Problem { status: StatusCode::BAD_REQUEST, what, detail: Some(&detail), remedy })
             }
+            Ok(Next::Astray { refusal, url, redirect }) => show(&Page::Astray {
+                detail: &sentence(refusal.what()),
+                url: &url,
+                back: &redirect.shown(),
+                local: redirect.is_local(),
+            }),
         };
         if let Some(cookie) = browser.and_then(|browser| browser.cookie.clone()) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
