@@ -187,6 +187,14 @@ async fn v12_sessions_are_called_by_what_is_said() {
     insta::assert_snapshot!(told);
 }
 
+#[tokio::test]
+async fn proxies_are_named_by_their_addresses() {
+    let with = |proxies: &str| plain("", &format!("trusted_proxies: [{proxies}]\n"));
+    let good = with("10.0.0.0/8, '::1', 'fd00::/8', 192.0.2.7");
+    let bad = with("10.1.2.3/8, 10.0.0.0/33, 0.0.0.0/0, 10.0.0/8, proxy.internal");
+    insta::assert_snapshot!(Folder::new().examples(&good, &[&bad]).await);
+}
+
 /// A gateway of anonymous callers, before a backend with this `auth`.
 fn anonymous(auth: &str, more: &str) -> String {
     format!(

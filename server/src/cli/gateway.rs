@@ -47,7 +47,14 @@ impl Gateway {
     /// The same over a store that is open.
     pub(super) async fn over(config: resolved::Gateway, store: Option<Store>) -> Result<Self, Failure> {
         let resolved::Gateway {
-            listen, public_url, callers, backends, endpoint, authorization_server, ..
+            listen,
+            public_url,
+            trusted_proxies,
+            callers,
+            backends,
+            endpoint,
+            authorization_server,
+            ..
         } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
@@ -91,7 +98,7 @@ impl Gateway {
         let connect = Connect::at(&public_url, signs_in.as_ref().map(AuthorizationServer::tickets));
         let relay = Relay::new(backends.clone(), endpoint, connect)
             .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
-        let app = router(&public_url, admitted, relay, signs_in.as_ref());
+        let app = router(&public_url, admitted, trusted_proxies, relay, signs_in.as_ref());
         Ok(Self { listener, listen, public_url, app, backends, signs_in, inbox: None })
     }
 

@@ -15,6 +15,7 @@ mod key;
 mod load;
 pub(crate) mod minting;
 mod near;
+pub(crate) mod networks;
 pub(crate) mod program;
 mod providers;
 pub(crate) mod raw;

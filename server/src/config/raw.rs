@@ -22,6 +22,8 @@ use std::{fmt, marker::PhantomData};
 pub(crate) struct Config {
     pub(crate) listen: Option<Spanned<String>>,
     pub(crate) public_url: Option<Spanned<String>>,
+    /// Who tells where requests come from.
+    pub(crate) trusted_proxies: Option<Vec<Spanned<String>>>,
     /// May be left out where there is an authorization server: its own tokens are believed anyway.
     pub(crate) identity: Option<Spanned<Identity>>,
     /// Whether anonymous callers may come from other machines.

@@ -10,6 +10,7 @@ use super::{
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
     issuers::{check_strangers, places_of_issuers},
     minting::{Minted, check_minting},
+    networks::{Network, resolve_trusted_proxies},
     program::{Program, resolve_program},
     providers::Known,
     raw,
@@ -36,6 +37,8 @@ pub(crate) struct Gateway {
     pub(crate) listen: SocketAddr,
     /// What callers call us; `None` where that is wherever we listen.
     pub(crate) public_url: Option<Uri>,
+    /// Whose word counts on where a request came from.
+    pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) callers: Callers,
     /// At least one, each with a name of its own.
     pub(crate) backends: Vec<Backend>,
@@ -115,6 +118,7 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     let raw::Config {
         listen,
         public_url,
+        trusted_proxies,
         identity,
         dangerous_allow_anonymous,
         backends,
@@ -128,6 +132,7 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     let listen = resolve_listen(listen, findings);
     let place_of_url = public_url.as_ref().map(|url| url.referenced);
     let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
+    let trusted_proxies = resolve_trusted_proxies(trusted_proxies, findings);
     let own = public_url.as_ref().and_then(Option::as_ref).map(own_address);
     let resource = own.as_deref().map(|own| format!("{own}{ENDPOINT}"));
     let signs_in = authorization_server.is_some();
@@ -159,6 +164,7 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     Some(Gateway {
         listen: listen?.value,
         public_url: public_url?,
+        trusted_proxies: trusted_proxies?,
         callers: callers?,
         backends: backends?,
         endpoint: endpoint?,

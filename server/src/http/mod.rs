@@ -4,6 +4,7 @@ mod anonymous;
 mod gate;
 mod revoked;
 mod router;
+mod sender;
 mod whole;
 
 pub(crate) use self::router::{Admitted, router};

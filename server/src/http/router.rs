@@ -2,10 +2,14 @@ use super::{
     anonymous::{nobody, refuse_credentials},
     gate::Gate,
     revoked::turn_away,
+    sender::Proxies,
     whole::read_short,
 };
 use crate::{
-    config::resolved::{ENDPOINT, own_address},
+    config::{
+        networks::Network,
+        resolved::{ENDPOINT, own_address},
+    },
     issuer::AuthorizationServer,
     mcp::{MAX_BODY, Relay},
 };
@@ -41,10 +45,11 @@ pub(crate) enum Admitted {
     Anybody,
 }
 
-/// Everything that can be asked of the gateway at `public_url`.
+/// Everything that can be asked of the gateway at `public_url`, before which `proxies` stand.
 pub(crate) fn router(
     public_url: &Uri,
     admitted: Admitted,
+    proxies: Vec<Network>,
     relay: Relay,
     signs_in: Option<&AuthorizationServer>,
 ) -> Router {
@@ -83,6 +88,7 @@ pub(crate) fn router(
     let guarded = mcp.merge(pages).layer(middleware::from_fn_with_state(gate.clone(), Gate::pass));
     let all = guarded.merge(open.layer(middleware::from_fn_with_state(gate, Gate::pass_from_anywhere)));
     all.layer(middleware::from_fn(read_short))
+        .layer(middleware::from_fn_with_state(Proxies::new(proxies), Proxies::tell))
 }
 
 /// What leads clients to where they get tokens. Some look at one place for it, some at the other.

@@ -6,11 +6,12 @@ use super::{
     journey::{Journey, Purpose, Stop},
     metadata::AUTHORIZE,
     pages::{self, DECIDE, Named, Page},
+    sender::Sender,
     sign_in::{CALLBACK, Next, SignIn},
     ticket::Ticket,
 };
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, RawQuery, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -42,8 +43,16 @@ pub(super) fn router(sign_in: SignIn) -> Router {
         .with_state(Shared { sign_in, browsers })
 }
 
-async fn authorize(State(shared): State<Shared>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+async fn authorize(
+    State(shared): State<Shared>,
+    sender: Option<Extension<Sender>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let Some(query) = short(query) else { return too_long() };
+    if !shared.sign_in.beginnings.one_more(sender.map(|Extension(sender)| sender)) {
+        return too_many();
+    }
     match shared.browsers.of(&headers) {
         Ok(browser) => {
             let next = shared.sign_in.authorize(query.as_bytes(), &browser).await;
@@ -188,6 +197,15 @@ fn too_long() -> Response {
     let (what, remedy) =
         ("This address is too long", "Tell whoever makes the application that sent you here.");
     show(&Page::Problem { status: StatusCode::URI_TOO_LONG, what, detail: None, remedy })
+}
+
+fn too_many() -> Response {
+    let what = "Too many people are beginning to sign in";
+    let remedy = "Wait for a minute, and go on by loading this page again.";
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = show(&Page::Problem { status, what, detail: None, remedy });
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+    response
 }
 
 fn show(page: &Page<'_>) -> Response {

@@ -8,6 +8,7 @@
 
 use super::{
     authorize::{Asked, Back, Offer, Unfit, refused},
+    beginnings::Beginnings,
     browser::Browser,
     client::Clients,
     code::Codes,
@@ -38,6 +39,7 @@ pub(super) struct SignIn {
     pub(super) clients: Clients,
     pub(super) codes: Codes,
     pub(super) journeys: Journeys,
+    pub(super) beginnings: Beginnings,
     pub(super) consents: Consents,
     pub(super) tickets: Tickets,
     pub(super) upstreams: Upstreams,

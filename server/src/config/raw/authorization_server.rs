@@ -24,6 +24,8 @@ pub(crate) struct AuthorizationServer {
     #[serde(default)]
     pub(crate) registration: Registration,
     #[serde(default)]
+    pub(crate) sign_ins: SignIns,
+    #[serde(default)]
     pub(crate) lifetimes: Lifetimes,
     #[serde(default)]
     pub(crate) signing: Signing,
@@ -129,6 +131,14 @@ pub(crate) struct Registration {
     pub(crate) idle_days: Option<Spanned<u32>>,
     pub(crate) hourly: Option<Spanned<u32>>,
     pub(crate) hourly_from_one_address: Option<Spanned<u32>>,
+}
+
+/// How many sign-ins may begin in a minute.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignIns {
+    pub(crate) minutely: Option<Spanned<u32>>,
+    pub(crate) minutely_from_one_address: Option<Spanned<u32>>,
 }
 
 /// For how long what is issued is good.
