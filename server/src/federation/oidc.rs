@@ -209,6 +209,9 @@ impl Oidc {
         }
         match self.describe().await {
             Ok(new) => {
+                if let Knowledge::Nothing(_) = &*described {
+                    self.warn_of_unlisted(&new.metadata);
+                }
                 let new = Arc::new(new);
                 *described = Knowledge::Said(new.clone(), now);
                 Ok(new)
@@ -226,6 +229,18 @@ impl Oidc {
                     Err(error)
                 }
             },
+        }
+    }
+
+    /// Some providers give claims that they do not list, so that is no reason to refuse anybody (V-12).
+    fn warn_of_unlisted(&self, metadata: &Metadata) {
+        let Some(listed) = metadata.claims_supported() else { return };
+        for claim in self.wanted.iter().filter(|wanted| !listed.iter().any(|listed| ***listed == ***wanted)) {
+            tracing::warn!(
+                issuer = self.issuer(),
+                claim,
+                "a claim that is passed on is none that the provider lists in `claims_supported` (V-12)"
+            );
         }
     }
 

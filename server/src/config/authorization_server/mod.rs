@@ -2,6 +2,7 @@
 
 mod claims;
 mod clients;
+mod presets;
 mod trusted;
 mod upstreams;
 

@@ -51,7 +51,12 @@ pub(crate) struct Upstream {
 with_token_endpoint! {
     /// A provider that describes itself.
     Oidc {
-        issuer: Spanned<String>,
+        issuer: Option<Spanned<String>>,
+        preset: Option<Spanned<DescribedPreset>>,
+        /// Which directory of Entra.
+        tenant: Option<Spanned<String>>,
+        /// Which organization at Okta.
+        domain: Option<Spanned<String>>,
         scopes: Option<Vec<Spanned<String>>>,
         parameters: Option<Named<Spanned<String>>>,
     }
@@ -69,13 +74,24 @@ with_token_endpoint! {
     }
 }
 
-/// A provider whose addresses are known.
+/// A provider that describes itself where everybody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DescribedPreset {
+    Entra,
+    Google,
+    Okta,
+}
+
+/// A provider whose addresses are known. Those that describe themselves are told so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Preset {
     Atlassian,
+    Entra,
     Github,
     Google,
+    Okta,
 }
 
 /// A client that the operator names.
