@@ -58,6 +58,11 @@ fn configured(about: &str) -> Configured {
     gateway.authorization_server.unwrap().upstreams.remove(0)
 }
 
+fn alone(upstream: Configured) -> Upstreams {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Upstreams::new(vec![upstream], &[], &clock)
+}
+
 const BACK: &str = "http://127.0.0.1/oauth/callback";
 
 fn of_this_machine() -> Fetcher {
@@ -124,7 +129,7 @@ async fn whoever_says_it_in_their_own_way_signs_people_in_too() {
     oauth2.authorize = url(oauth2.authorize.path());
     let identified = oauth2.identified.as_mut().unwrap();
     (identified.userinfo, identified.fetcher) = (url(identified.userinfo.path()), of_this_machine());
-    let upstreams = Upstreams::new(vec![github], &[], &(Arc::new(SystemClock) as Arc<dyn Clock>));
+    let upstreams = alone(github);
     let (_, arrival) = signed_in(&upstreams, async |url| {
         Plain::default().post_form(url, &[("login", "octo")]).await.header("location").to_owned()
     })
@@ -146,7 +151,7 @@ async fn an_account_is_known_by_what_the_preset_says_names_it() {
     (oauth2.codes, oauth2.authorize) = (OAuthCodes::new(tokens).unwrap(), url("/authorize"));
     let identified = oauth2.identified.as_mut().unwrap();
     (identified.userinfo, identified.fetcher) = (url("/userinfo"), of_this_machine());
-    let upstreams = Upstreams::new(vec![wiki], &[], &(Arc::new(SystemClock) as Arc<dyn Clock>));
+    let upstreams = alone(wiki);
     let (url, arrival) =
         signed_in(&upstreams, async |url| Plain::default().fetch(url).await.header("location").to_owned())
             .await;

@@ -50,7 +50,7 @@ async fn authorize(
     headers: HeaderMap,
 ) -> Response {
     let Some(query) = short(query) else { return too_long() };
-    if !shared.sign_in.beginnings.one_more(sender.map(|Extension(sender)| sender)) {
+    if !shared.may_begin(sender) {
         return too_many();
     }
     match shared.browsers.of(&headers) {
@@ -65,10 +65,14 @@ async fn authorize(
 async fn connect(
     State(shared): State<Shared>,
     Path(provider): Path<String>,
+    sender: Option<Extension<Sender>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let Some(query) = short(query) else { return too_long() };
+    if !shared.may_begin(sender) {
+        return too_many();
+    }
     match shared.browsers.of(&headers) {
         Ok(browser) => {
             let next = shared.sign_in.connect(&provider, query.as_bytes(), &browser).await;
@@ -97,6 +101,10 @@ async fn decide(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -
 }
 
 impl Shared {
+    fn may_begin(&self, sender: Option<Extension<Sender>>) -> bool {
+        self.sign_in.beginnings.one_more(sender.map(|Extension(sender)| sender))
+    }
+
     /// `after_form`: a redirect would be held to where our forms may lead.
     async fn answer(
         &self,
