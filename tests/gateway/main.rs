@@ -8,6 +8,7 @@
 )]
 
 mod abilities;
+mod anonymous;
 mod arms;
 mod auth_kinds;
 mod balancer;

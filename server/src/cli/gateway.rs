@@ -1,14 +1,20 @@
 use super::{Failure, inbox::Inbox};
 use crate::{
-    config::resolved::{self, ENDPOINT, own_address},
-    http::router,
+    config::{
+        callers::Callers,
+        resolved::{self, ENDPOINT, own_address},
+    },
+    http::{Admitted, router},
     issuer::{AuthorizationServer, Whose},
     mcp::{Connect, Relay},
     store::{self, Connections, Store},
     upstream::{self, Tokens},
 };
 use axum::{Router, http::Uri};
-use countersign::{clock::SystemClock, identity::Verifier};
+use countersign::{
+    clock::SystemClock,
+    identity::{self, Verifier, VerifierBuilder},
+};
 use futures_util::future::join_all;
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
@@ -42,7 +48,14 @@ impl Gateway {
     /// The same over a store that is open.
     pub(super) async fn over(config: resolved::Gateway, store: Option<Store>) -> Result<Self, Failure> {
         let resolved::Gateway {
-            listen, public_url, issuers, backends, endpoint, authorization_server, ..
+            listen,
+            public_url,
+            trusted_proxies,
+            callers,
+            backends,
+            endpoint,
+            authorization_server,
+            ..
         } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
@@ -74,14 +87,7 @@ impl Gateway {
             }
         }
         let own = signs_in.as_ref().map(|(server, _)| (issuer.clone(), server.trusted()));
-        let others =
-            issuers.into_iter().map(|issuer| (issuer.name().to_owned(), issuer.expecting(&resource)));
-        let (names, trusted): (Vec<_>, Vec<_>) = own.into_iter().chain(others).unzip();
-        let verifier = trusted
-            .into_iter()
-            .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer))
-            .build()
-            .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
+        let admitted = admitted(callers, own, &resource)?;
         let tokens =
             signs_in.as_ref().map(|(server, connections)| Tokens::new(connections.clone(), server.renewal()));
         let backends = backends.into_iter().map(|backend| upstream::backend(backend, tokens.as_ref()));
@@ -95,7 +101,7 @@ impl Gateway {
         let relay = Relay::new(backends.clone(), endpoint, connect, shared)
             .map(Arc::new)
             .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
-        let app = router(&public_url, &names, verifier, relay.clone(), signs_in.as_ref());
+        let app = router(&public_url, admitted, trusted_proxies, relay.clone(), signs_in.as_ref());
         Ok(Self { listener, listen, public_url, app, backends, signs_in, relay, inbox: None })
     }
 
@@ -141,6 +147,21 @@ impl Gateway {
         join_all(self.backends.iter().map(upstream::Backend::close)).await;
         served
     }
+}
+
+/// Who is let in at `resource`: `own` is this server itself, where it signs people in.
+fn admitted(
+    callers: Callers,
+    own: Option<(String, identity::Issuer)>,
+    resource: &str,
+) -> Result<Admitted, Failure> {
+    let Callers::Known(issuers) = callers else { return Ok(Admitted::Anybody) };
+    let others = issuers.into_iter().map(|issuer| (issuer.name().to_owned(), issuer.expecting(resource)));
+    let (issuers, trusted): (Vec<_>, Vec<_>) = own.into_iter().chain(others).unzip();
+    let verifier = trusted.into_iter().fold(Verifier::builder(), VerifierBuilder::trust).build();
+    let verifier = verifier
+        .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
+    Ok(Admitted::Verified { issuers, verifier })
 }
 
 /// Looks after what signs people in; for ever where nothing does.

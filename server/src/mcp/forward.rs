@@ -59,9 +59,6 @@ impl Talk<'_> {
             Box::pin(self.permit_use(peer, asked.message, theirs)).await?;
         }
         let mut way = self.way(peer).await?;
-        if let Some(state) = self.continues(&way, &asked) {
-            return self.go_on(&asked, state).await;
-        }
         if let (Way::Stateless, Speech::Legacy(session), true) =
             (&way, &self.speech, asked.is_about_watching())
         {
@@ -85,10 +82,7 @@ impl Talk<'_> {
             return self.send(peer, &way, &asked).await;
         }
         let way = self.other_way(peer, refused).await?;
-        match self.continues(&way, &asked) {
-            Some(state) => self.go_on(&asked, state).await,
-            None => self.send(peer, &way, &asked).await,
-        }
+        self.send(peer, &way, &asked).await
     }
 
     /// The state of the call that a request goes on with, where it was us who parked that.
@@ -133,6 +127,9 @@ impl Talk<'_> {
     }
 
     async fn send(&self, peer: &Peer, way: &Way, asked: &Asked<'_>) -> Result<Response<Body>, Refused> {
+        if let Some(state) = self.continues(way, asked) {
+            return self.go_on(asked, state).await;
+        }
         match (way, &self.speech) {
             (Way::Stateless, speech) => {
                 let flights = Arc::default();
