@@ -26,6 +26,7 @@ mod relay;
 mod sessions;
 mod several;
 mod several_live;
+mod signing_in;
 mod startup_rules;
 #[path = "../conformance/suite.rs"]
 mod suite;

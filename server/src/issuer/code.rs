@@ -43,7 +43,7 @@ pub(super) struct Shown<'a> {
 #[derive(Serialize, Deserialize)]
 enum State {
     Fresh(Box<Issued>),
-    Spent { client: String, family: String },
+    Spent { client: String, family: String, session: String },
 }
 
 /// How a redemption ended.
@@ -53,6 +53,7 @@ pub(super) enum Redeemed {
     /// It was redeemed before: whatever came of that is to end.
     Again {
         family: String,
+        session: String,
     },
 }
 
@@ -93,12 +94,15 @@ impl Codes {
             State::Fresh(issued) if issued.grant.client == shown.client => {
                 if !self.spend(code, &issued, stored.version).await? {
                     // Somebody else was faster with the same code.
-                    return Ok(Redeemed::Again { family: issued.family.clone() });
+                    let Issued { grant, family, .. } = *issued;
+                    return Ok(Redeemed::Again { family, session: grant.session });
                 }
                 check(&issued, shown)?;
                 Ok(Redeemed::Granted(issued))
             }
-            State::Spent { client, family } if client == shown.client => Ok(Redeemed::Again { family }),
+            State::Spent { client, family, session } if client == shown.client => {
+                Ok(Redeemed::Again { family, session })
+            }
             // Another client's code is none of this one's business, and none of its to spend.
             State::Fresh(_) | State::Spent { .. } => Err(unknown().into()),
         }
@@ -118,7 +122,9 @@ impl Codes {
     }
 
     async fn spend(&self, code: &str, issued: &Issued, version: Version) -> Result<bool, Fault> {
-        let spent = State::Spent { client: issued.grant.client.clone(), family: issued.family.clone() };
+        let Issued { grant, family, .. } = issued;
+        let (client, session) = (grant.client.clone(), grant.session.clone());
+        let spent = State::Spent { client, family: family.clone(), session };
         let terms = Terms::lasting(REMEMBERED);
         Ok(self.store.put(&CODES.key(&[code]), &spent, &terms, Expect::Version(version)).await?.is_some())
     }
@@ -178,7 +184,7 @@ mod tests {
         ));
         for _ in 0..2 {
             let again = codes.redeem(&code, &shown("client")).await.unwrap();
-            assert!(matches!(again, Redeemed::Again { family } if family == "family"));
+            assert!(matches!(again, Redeemed::Again { family, .. } if family == "family"));
         }
         scene.hands.advance(REMEMBERED);
         assert_eq!(
