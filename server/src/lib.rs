@@ -23,7 +23,7 @@ use std::process::ExitCode;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::mcp::invariants::{Outcome, codec, events, message, passed_on, session};
+    pub use crate::mcp::invariants::{Outcome, answer, codec, events, message, passed_on, session};
 }
 
 /// The program: does what the command line says.

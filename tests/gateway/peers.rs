@@ -8,7 +8,7 @@ mod remote;
 mod replicas;
 mod sign_in;
 
-use crate::gateway::{Gateway, LEGACY, MODERN};
+use crate::gateway::{Gateway, LEGACY, MODERN, unsigned};
 use countersign_fixtures::{
     wire::Tap,
     world::{ADMIN, USER},
@@ -82,17 +82,29 @@ struct Strangers {
 }
 
 impl Strangers {
-    /// Those of them that speak on standard input and output too, as programs.
-    fn as_programs() -> [(&'static str, String); 2] {
+    /// A gateway before all of them, at addresses and as programs, and before the warehouse.
+    async fn behind_gateway(&self) -> Gateway {
+        let programs = Self::as_programs();
+        let programs: String =
+            programs.iter().map(|(name, about)| format!("  {name}: {{{about}}}\n")).collect();
+        let backends = unsigned(&self.backends) + &programs;
+        Gateway::with(|text| text + &backends + "lists: {deadline_seconds: 30}\n").await
+    }
+
+    /// The same servers as programs that speak on standard input and output.
+    fn as_programs() -> [(&'static str, String); 3] {
         let everything =
             peers::npm().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/mcp_server.py");
+        let typescript = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/npm/mcp-server.mjs");
+        let python = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/mcp_server.py");
         let command = |program: &Path, script: &Path| {
             format!("command: '{}', args: ['{}', stdio]", program.display(), script.display())
         };
+        let packages = format!(", env: {{COUNTERSIGN_NPM: '{}'}}", peers::npm().display());
         [
             ("npm-stdio", command(&peers::node(), &everything)),
-            ("python-stdio", command(&peers::python("mcp"), Path::new(script))),
+            ("typescript-stdio", command(&peers::node(), Path::new(typescript)) + &packages),
+            ("python-stdio", command(&peers::python("mcp"), Path::new(python))),
         ]
     }
 
@@ -169,10 +181,12 @@ async fn python_uses_strangers_of_every_era_at_once() {
     }
 }
 
+const TOOLS: [&str; 4] = ["warehouse__whoami", "npm__echo", "typescript__add", "python__count"];
+
 /// The tools of the warehouse and of all strangers are in this answer to `tools/list`.
 fn assert_lists(answer: &Value, client: &str) {
     let tools: Vec<_> = answer["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-    for tool in ["warehouse__whoami", "npm__echo", "typescript__add", "python__count"] {
+    for tool in TOOLS {
         assert!(tools.contains(&&json!(tool)), "{client} {tool}: {answer}");
     }
 }

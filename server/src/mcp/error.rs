@@ -322,12 +322,12 @@ fn passed(status: StatusCode, text: &[u8], id: Option<&RawValue>) -> Response<Bo
     match (heard.id, heard.error) {
         (Some(theirs), _) => {
             let mut edits = Edits::of(text);
-            edits.replace(theirs.get(), id);
+            edits.replace(theirs, id);
             json(status, edits.done())
         }
         // Some do not say which request they refuse.
         (None, error) => {
-            let error = error.map_or("null", RawValue::get);
+            let error = error.unwrap_or("null");
             json(status, format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
         }
     }
@@ -341,7 +341,7 @@ fn said(text: &[u8]) -> Option<(i64, String)> {
         #[serde(default)]
         message: String,
     }
-    let said: Said = serde_json::from_str(Heard::parse(text)?.error?.get()).ok()?;
+    let said: Said = serde_json::from_str(Heard::parse(text)?.error?).ok()?;
     Some((said.code, said.message))
 }
 

@@ -37,8 +37,7 @@ impl Subscribed {
         }
         let Some(data) = event.data.clone().filter(|data| !data.is_empty()) else { return Some(event) };
         let heard = Heard::parse(&data)?;
-        let params: Option<Params<'_>> =
-            heard.params.and_then(|params| serde_json::from_str(params.get()).ok());
+        let params: Option<Params<'_>> = heard.params.and_then(|params| serde_json::from_str(params).ok());
         let is_wanted = match heard.method.as_deref()? {
             "notifications/tools/list_changed" => self.filter.tools_list_changed,
             "notifications/prompts/list_changed" => self.filter.prompts_list_changed,
@@ -56,7 +55,7 @@ impl Subscribed {
         let mut edits = Edits::of(&data);
         match (heard.params, params.and_then(|params| params.meta)) {
             (Some(_), Some(meta)) => edits.add_members(meta.get(), &id),
-            (Some(params), None) => edits.add_members(params.get(), &format!("\"_meta\":{{{id}}}")),
+            (Some(params), None) => edits.add_members(params, &format!("\"_meta\":{{{id}}}")),
             (None, _) => {
                 let message = std::str::from_utf8(&data).unwrap_or_default().trim_start();
                 edits.add_members(message, &format!("\"params\":{{\"_meta\":{{{id}}}}}"));

@@ -24,6 +24,8 @@ pub(super) struct Flight {
     pub(super) id: String,
     /// The client's progress token, as it was written.
     pub(super) token: Option<String>,
+    /// Whether it is a subscription, whose answer names it once more.
+    pub(super) listens: bool,
 }
 
 /// Of a session whose backends never answer, the latest are remembered.
@@ -80,7 +82,8 @@ mod tests {
     #[test]
     fn every_request_has_an_id_of_its_own_and_lands_once() {
         let flights = Flights::default();
-        let flight = |id: &str| Flight { peer: 1, id: id.into(), token: Some("\"t\"".into()) };
+        let flight =
+            |id: &str| Flight { peer: 1, id: id.into(), token: Some("\"t\"".into()), listens: false };
         let (first, second) = (flights.start(flight("1")), flights.start(flight("\"a\"")));
         assert_ne!(first, second);
         assert_eq!(flights.of_client("1"), Some((first, 1)));
@@ -93,7 +96,7 @@ mod tests {
     #[test]
     fn the_oldest_is_forgotten() {
         let flights = Flights::default();
-        let flight = |id: usize| Flight { peer: 0, id: id.to_string(), token: None };
+        let flight = |id: usize| Flight { peer: 0, id: id.to_string(), token: None, listens: false };
         for id in 0..=KEPT {
             flights.start(flight(id));
         }

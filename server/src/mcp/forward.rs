@@ -179,6 +179,7 @@ impl Talk<'_> {
             peer: peer.place,
             id: id.get().to_owned(),
             token: token.map(|token| token.get().to_owned()),
+            listens: asked.method() == "subscriptions/listen",
         });
         let mut edits = Edits::of(body);
         edits.replace(id.get(), fresh.to_string());

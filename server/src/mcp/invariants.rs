@@ -9,6 +9,7 @@
 use super::{
     message::Message,
     names::{decoded, encoded},
+    scan,
     session::{Greeting, Session, Sessions},
     sse::{Event, Events},
     wire::{Edits, Heard},
@@ -28,6 +29,7 @@ use countersign::{
 use futures_util::{FutureExt, stream};
 use serde_json::value::RawValue;
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     str,
     sync::{Arc, LazyLock},
@@ -61,10 +63,25 @@ pub fn message(data: &[u8]) -> Outcome {
     Outcome::Read
 }
 
+/// A backend's message: what is read past is JSON to `serde_json` too, and what is not is not.
+pub fn answer(data: &[u8]) -> Outcome {
+    let Ok(text) = str::from_utf8(data) else { return Outcome::Refused };
+    let mut ours = BTreeMap::new();
+    let read = scan::members(text, |name, value| {
+        ours.insert(name.into_owned(), value);
+        Some(())
+    });
+    let theirs: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(text).ok();
+    let theirs = theirs
+        .map(|all| all.into_iter().map(|(name, value)| (name, value.get())).collect::<BTreeMap<_, _>>());
+    assert_eq!(read.map(|()| ours), theirs);
+    if Heard::parse(data).is_some() { Outcome::Read } else { Outcome::Refused }
+}
+
 /// What is passed on of a backend's answer: all of it, under another id. How long that is.
 pub fn passed_on(answer: &[u8], id: &str) -> Option<usize> {
     let heard = Heard::parse(answer)?;
-    Some(with(answer, heard.id?.get(), id).len())
+    Some(with(answer, heard.id?, id).len())
 }
 
 /// A stream of events: the first byte says in how large pieces it arrives, which makes no difference; and passed on as
@@ -199,6 +216,11 @@ mod tests {
     #[test]
     fn of_messages() {
         replay("message", message);
+    }
+
+    #[test]
+    fn of_answers() {
+        replay("answer", answer);
     }
 
     #[test]

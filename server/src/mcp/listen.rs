@@ -224,7 +224,7 @@ impl Talk<'_> {
     ) -> Result<News, Refused> {
         let flights = Arc::default();
         let words = Words::of(self, peer, Arc::clone(&flights), false).calling(wanted);
-        let fresh = flights.start(Flight { peer: peer.place, id: id.to_owned(), token: None });
+        let fresh = flights.start(Flight { peer: peer.place, id: id.to_owned(), token: None, listens: true });
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{fresh},"method":"subscriptions/listen","params":{{"_meta":{{{}}},"notifications":{}}}}}"#,
             self.speech.as_meta(),
@@ -279,7 +279,7 @@ async fn first_of(events: &mut Events) -> Option<Value> {
         if heard.method.as_deref() != Some(ACKNOWLEDGED) {
             return None;
         }
-        let params: Params = serde_json::from_str(heard.params?.get()).ok()?;
+        let params: Params = serde_json::from_str(heard.params?).ok()?;
         return Some(params.notifications);
     }
     None

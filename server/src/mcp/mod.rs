@@ -34,6 +34,7 @@ mod questions;
 mod relay;
 mod rounds;
 mod route;
+mod scan;
 mod session;
 mod sse;
 mod talk;

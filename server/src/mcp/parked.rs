@@ -146,6 +146,7 @@ impl Talk<'_> {
                 peer: going.place,
                 id: asked.id.get().to_owned(),
                 token: token.map(|token| token.get().to_owned()),
+                listens: false,
             },
         );
         let body = format!(r#"{{"jsonrpc":"2.0","id":{question},"result":{}}}"#, answer.get());
@@ -190,12 +191,12 @@ fn going_on(lasting: Lasting, mut going: Going, words: Words, id: &RawValue) -> 
 }
 
 /// Parks the call, and says what it needs.
-fn required(lasting: &Lasting, heard: &Heard<'_>, question: &RawValue, going: Going, id: &str) -> String {
+fn required(lasting: &Lasting, heard: &Heard<'_>, question: &str, going: Going, id: &str) -> String {
     let method = heard.method.as_deref().unwrap_or_default();
-    let params = heard.params.map(|params| format!(",\"params\":{}", params.get())).unwrap_or_default();
+    let params = heard.params.map(|params| format!(",\"params\":{params}")).unwrap_or_default();
     let needed = format!(r#"{{"method":{}{params}}}"#, quoted(method));
     let talk = lasting.talk();
-    match talk.hub.parked.park(question.get().to_owned(), going) {
+    match talk.hub.parked.park(question.to_owned(), going) {
         Some(state) => format!(
             r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"input_required","inputRequests":{{"{QUESTION}":{needed}}},"requestState":{}}}}}"#,
             quoted(&state)
@@ -206,10 +207,10 @@ fn required(lasting: &Lasting, heard: &Heard<'_>, question: &RawValue, going: Go
     }
 }
 
-async fn pong(lasting: &Lasting, session: &Session, place: usize, question: &RawValue) {
+async fn pong(lasting: &Lasting, session: &Session, place: usize, question: &str) {
     let talk = lasting.talk();
     let Ok(peer) = talk.hub.peer(place) else { return };
-    let body = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, question.get());
+    let body = format!(r#"{{"jsonrpc":"2.0","id":{question},"result":{{}}}}"#);
     if session.post(peer, talk.caller, None, body.into()).await.is_err() {
         tracing::info!(backend = peer.name(), "could not be told that the client is there");
     }

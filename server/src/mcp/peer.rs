@@ -206,11 +206,11 @@ impl Said {
 
 fn result_of(text: &[u8], id: &str) -> Option<Result<Bytes, Refused>> {
     let heard = Heard::parse(text)?;
-    if !heard.is_answer() || heard.id.is_some_and(|heard| heard.get() != id) {
+    if !heard.is_answer() || heard.id.is_some_and(|heard| heard != id) {
         return None;
     }
     Some(match heard.result {
-        Some(result) => Ok(Bytes::copy_from_slice(result.get().as_bytes())),
+        Some(result) => Ok(Bytes::copy_from_slice(result.as_bytes())),
         None => Err(Refused::Mcp(StatusCode::OK, Bytes::copy_from_slice(text))),
     })
 }
@@ -230,7 +230,7 @@ fn passing(headers: &HeaderMap) -> HeaderMap {
 
 /// Whether a body is a JSON-RPC error.
 fn is_error(body: &[u8]) -> bool {
-    Heard::parse(body).is_some_and(|heard| heard.error.is_some_and(|error| error.get().starts_with('{')))
+    Heard::parse(body).is_some_and(|heard| heard.error.is_some_and(|error| error.starts_with('{')))
 }
 
 /// AWS's name for what is wrong, in either place where a body may have it.

@@ -164,7 +164,7 @@ impl Rounds {
             let answer = tokio::time::timeout(PATIENCE, answered).await.ok()?.ok()?;
             let heard = Heard::parse(&answer)?;
             match heard.result {
-                Some(result) => answers.push(format!("{}:{}", quoted(key), result.get())),
+                Some(result) => answers.push(format!("{}:{result}", quoted(key))),
                 None => {
                     let refusal = Refusal::invalid_params("the client did not answer what the tool needs");
                     self.fail(mouth, refusal.into()).await?;
@@ -207,6 +207,6 @@ impl Rounds {
 /// What an answer requires, if it does.
 fn required(text: &[u8]) -> Option<Required<'_>> {
     let result = Heard::parse(text)?.result?;
-    let required: Required<'_> = serde_json::from_str(result.get()).ok()?;
+    let required: Required<'_> = serde_json::from_str(result).ok()?;
     (required.result_type == Some("input_required")).then_some(required)
 }

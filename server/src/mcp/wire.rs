@@ -1,29 +1,43 @@
 //! Messages of backends, read only as far as somebody has to know them, and changed only where they have to change.
 
+use super::scan;
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::{borrow::Cow, str};
 
-/// A message from a backend.
-#[derive(Debug, Deserialize)]
+/// A message from a backend. Its parts are as they were written.
+#[derive(Debug, Default)]
 pub(super) struct Heard<'a> {
-    #[serde(borrow)]
-    pub(super) id: Option<&'a RawValue>,
-    #[serde(borrow)]
+    pub(super) id: Option<&'a str>,
     pub(super) method: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(super) params: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) result: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) params: Option<&'a str>,
+    pub(super) result: Option<&'a str>,
+    pub(super) error: Option<&'a str>,
 }
 
 impl<'a> Heard<'a> {
     /// `None` where it is no message.
     pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(text).ok()
+        let (mut heard, mut method) = (Self::default(), None);
+        scan::members(str::from_utf8(text).ok()?, |name, value| {
+            let part = match &*name {
+                "id" => &mut heard.id,
+                "method" => &mut method,
+                "params" => &mut heard.params,
+                "result" => &mut heard.result,
+                "error" => &mut heard.error,
+                _ => return Some(()),
+            };
+            // Of two with one name, each would be the only one to somebody.
+            part.replace(value).is_none().then_some(())
+        })?;
+        let is_there = |part: Option<&'a str>| part.filter(|part| *part != "null");
+        let Self { id, params, result, error, .. } = heard;
+        let [id, params, result, error] = [id, params, result, error].map(is_there);
+        let method = match is_there(method) {
+            Some(method) => Some(scan::string(method)?),
+            None => None,
+        };
+        Some(Self { id, method, params, result, error })
     }
 
     /// Whether it answers a request of ours.
@@ -94,7 +108,7 @@ mod tests {
             r#" {"id" : 18446744073709551616,"x":[1.0e400,-0] , "method":"m","params":{"name":"\u0061"}}"#;
         let heard = Heard::parse(text.as_bytes()).unwrap();
         let mut edits = Edits::of(text.as_bytes());
-        edits.replace(heard.id.unwrap().get(), "7");
+        edits.replace(heard.id.unwrap(), "7");
         edits.replace("elsewhere", "nothing");
         assert_eq!(edits.done(), text.replace("18446744073709551616", "7"));
     }
@@ -124,7 +138,7 @@ mod tests {
             );
             let heard = Heard::parse(text.as_bytes()).unwrap();
             let mut edits = Edits::of(text.as_bytes());
-            edits.replace(heard.id.unwrap().get(), "12");
+            edits.replace(heard.id.unwrap(), "12");
             let made = edits.done();
             prop_assert_eq!(made, text.replacen("\"old\"", "12", 1));
         }

@@ -88,13 +88,17 @@ impl Words {
         let mut edits = Edits::of(text);
         match (&heard.method, heard.id) {
             (None, Some(id)) => {
-                let Some(flight) = self.flights.land(id.get()) else {
+                let Some(flight) = self.flights.land(id) else {
                     tracing::warn!(backend = self.backend, "answered something that nobody asked");
                     return None;
                 };
-                edits.replace(id.get(), flight.id);
+                let told = heard.result.filter(|_| flight.listens).map(told_in);
+                if let Some(id) = told.and_then(|told| told.meta?.subscription) {
+                    edits.replace(id.get(), flight.id.clone());
+                }
+                edits.replace(id, flight.id);
                 if let Some(result) = heard.result.filter(|_| self.client_is_modern && self.on_line) {
-                    edits.add_members(result.get(), AS_MODERN);
+                    edits.add_members(result, AS_MODERN);
                 }
                 if let Some(code) = heard.error.and_then(|error| self.code(error)) {
                     edits.replace(code.0.get(), code.1);
@@ -104,18 +108,13 @@ impl Words {
                 {
                     rename_contents(&mut edits, result, named);
                 }
-                if let Some(meta) = heard.result.and_then(|result| told_in(result).meta)
-                    && let Some(id) = meta.subscription
-                {
-                    self.subscription(&mut edits, id);
-                }
             }
             (Some(method), Some(id)) => {
                 if self.client_is_modern {
                     tracing::warn!(backend = self.backend, %method, "asked a client that cannot be asked");
                     return None;
                 }
-                edits.replace(id.get(), quoted(&self.event_id(id.get())));
+                edits.replace(id, quoted(&self.event_id(id)));
             }
             (Some(method), None) => self.notification(&mut edits, method, heard.params),
             (None, None) => return None,
@@ -132,7 +131,7 @@ impl Words {
         format!("{}:{id}", self.backend)
     }
 
-    fn notification(&self, edits: &mut Edits<'_>, method: &str, params: Option<&RawValue>) {
+    fn notification(&self, edits: &mut Edits<'_>, method: &str, params: Option<&str>) {
         let Told { token, request, uri, meta } = params.map(told_in).unwrap_or_default();
         match method {
             "notifications/progress" => {
@@ -159,26 +158,22 @@ impl Words {
             | "notifications/resources/list_changed" => self.catalogues.forget(),
             _ => {}
         }
-        if let Some(id) = meta.and_then(|meta| meta.subscription) {
-            self.subscription(edits, id);
-        }
-    }
-
-    fn subscription(&self, edits: &mut Edits<'_>, id: &RawValue) {
-        if let Some(flight) = self.flights.find(id.get()) {
+        if let Some(id) = meta.and_then(|meta| meta.subscription)
+            && let Some(flight) = self.flights.find(id.get())
+        {
             edits.replace(id.get(), flight.id);
         }
     }
 
     /// The code of an error, and what it is in the client's era: a resource that is not there has one of its own in the
     /// versions with sessions.
-    fn code<'e>(&self, error: &'e RawValue) -> Option<(&'e RawValue, &'static str)> {
+    fn code<'e>(&self, error: &'e str) -> Option<(&'e RawValue, &'static str)> {
         #[derive(Deserialize)]
         struct Coded<'a> {
             #[serde(borrow)]
             code: &'a RawValue,
         }
-        let Coded { code } = serde_json::from_str(error.get()).ok()?;
+        let Coded { code } = serde_json::from_str(error).ok()?;
         (self.client_is_modern && self.on_line && code.get() == "-32002").then_some((code, "-32602"))
     }
 
@@ -194,7 +189,7 @@ impl Words {
 }
 
 /// Resources in a result get the names by which they were asked for.
-fn rename_contents(edits: &mut Edits<'_>, result: &RawValue, named: &[(String, String)]) {
+fn rename_contents(edits: &mut Edits<'_>, result: &str, named: &[(String, String)]) {
     #[derive(Deserialize)]
     struct Read<'a> {
         #[serde(borrow, default)]
@@ -205,7 +200,7 @@ fn rename_contents(edits: &mut Edits<'_>, result: &RawValue, named: &[(String, S
         #[serde(borrow)]
         uri: Option<&'a RawValue>,
     }
-    let Ok(read) = serde_json::from_str::<Read<'_>>(result.get()) else { return };
+    let Ok(read) = serde_json::from_str::<Read<'_>>(result) else { return };
     for written in read.contents.into_iter().filter_map(|content| content.uri) {
         let theirs: Option<String> = serde_json::from_str(written.get()).ok();
         let ours = theirs.and_then(|theirs| named.iter().find(|(_, known)| *known == theirs));
@@ -215,6 +210,40 @@ fn rename_contents(edits: &mut Edits<'_>, result: &RawValue, named: &[(String, S
     }
 }
 
-fn told_in(params: &RawValue) -> Told<'_> {
-    serde_json::from_str(params.get()).unwrap_or_default()
+fn told_in(params: &str) -> Told<'_> {
+    serde_json::from_str(params).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::flights::Flight;
+    use countersign::clock::SystemClock;
+
+    fn words() -> Words {
+        Words {
+            backend: "only".to_owned(),
+            place: 0,
+            flights: Arc::default(),
+            catalogues: Arc::new(Catalogues::new(Arc::new(SystemClock))),
+            transparent: true,
+            client_is_modern: true,
+            on_line: false,
+            named: Named::As(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn the_answer_that_ends_a_subscription_names_it_as_the_client_does() {
+        let words = words();
+        let flight = Flight { peer: 0, id: "\"mine\"".to_owned(), token: None, listens: true };
+        let fresh = words.flights.start(flight);
+        let answer = |id: &str| {
+            format!(
+                r#"{{"id":{id},"result":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}},"jsonrpc":"2.0"}}"#
+            )
+        };
+        let told = words.message(answer(&fresh.to_string()).as_bytes()).unwrap();
+        assert_eq!(told, answer("\"mine\""));
+    }
 }

@@ -32,6 +32,35 @@ async fn the_inspector_lists_and_calls_in_both_eras() {
 }
 
 #[tokio::test]
+async fn the_inspector_reads_of_programs_and_addresses_in_both_eras() {
+    let strangers = Strangers::start().await;
+    let gateway = strangers.behind_gateway().await;
+    for era in ["legacy", "modern"] {
+        let inspector = Inspector::new(&gateway.endpoint, era, &gateway.token("bob"));
+        let asked: [(&str, &[&str], &str); 6] = [
+            ("tools/list", &[], "\"python-stdio__ask\""),
+            ("prompts/list", &[], "\"typescript-stdio__summarise\""),
+            (
+                "prompts/get",
+                &["--prompt-name", "typescript-stdio__summarise", "--prompt-args", "text=all"],
+                "Summarise: all",
+            ),
+            ("resources/list", &[], "\"typescript://motto\""),
+            ("resources/read", &["--uri", "python-stdio+python://motto"], "Beautiful is better than ugly."),
+            ("resources/templates/list", &[], "python://items/{item}"),
+        ];
+        for (method, more, says) in asked {
+            let result = inspector.result(method, more).await.to_string();
+            assert!(result.contains(says), "{era} {method}: {result}");
+        }
+        let said = inspector.call("npm-stdio__echo", &json!({"message": "hello"})).await;
+        assert_eq!(said["content"][0]["text"], "Echo: hello", "{era}: {said}");
+        let said = inspector.call("typescript-stdio__add", &json!({"a": 2, "b": 3})).await;
+        assert_eq!(said["content"][0]["text"], "5", "{era}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn the_inspector_without_a_good_token_is_turned_away() {
     let gateway = Gateway::start().await;
     for era in ["legacy", "modern"] {
