@@ -4,7 +4,7 @@ use super::{
     access::AccessTokens,
     claimed,
     client::{Client, Clients, Credentials, Evidence, GrantType},
-    code::{Codes, Redeemed, Shown},
+    code::{Codes, Issued, Redeemed, Shown},
     error::{Code, Fault, Problem, Refusal},
     family::Families,
     form::Form,
@@ -78,19 +78,32 @@ impl TokenEndpoint {
             redirect: form.get("redirect_uri"),
             verifier: form.need("code_verifier")?,
         };
-        let issued = match self.codes.redeem(form.need("code")?, &shown).await? {
+        let code = form.need("code")?;
+        let issued = match self.codes.redeem(code, &shown).await? {
             Redeemed::Granted(issued) => issued,
             Redeemed::Again { family, session } => {
                 self.families.end(&family, &session).await?;
                 tracing::warn!(client = client.id, "a code was shown twice; what came of it is ended");
-                return Err(ended().into());
+                let what = "the code was used before, so what came of it is ended";
+                return Err(Refusal::new(Code::InvalidGrant, what).into());
             }
         };
         same_resource(&issued.grant, form)?;
+        self.begin(code, *issued).await
+    }
+
+    /// What begins with a code that was spent just now.
+    async fn begin(&self, code: &str, issued: Issued) -> Result<(Grant, String), Problem> {
         // The first of all who show a code is answered, also where the next one was so fast that the family is ended by
         // now: one that came a moment later would have ended it as well. Nothing outlives that. `begin` leaves no family
         // that was ended, and the sign-in of the access token was ended with it.
         let refresh = self.families.begin(&issued.family, &issued.grant).await?;
+        // Whoever ends the sign-ins of a person forgets their codes first, and then the families that there are. One that
+        // was not there yet finds its code forgotten.
+        if !self.codes.still_counts(code).await? {
+            self.families.end(&issued.family, &issued.grant.session).await?;
+            return Err(Refusal::new(Code::InvalidGrant, "the sign-in was ended meanwhile").into());
+        }
         Ok((issued.grant, refresh))
     }
 
@@ -167,10 +180,6 @@ fn answer(grant: &Grant, token: &str, lifetime: Duration, besides: Option<(&str,
         members.extend(besides.map(|(name, value)| (name.to_owned(), value.into())));
     }
     answer
-}
-
-fn ended() -> Refusal {
-    Refusal::new(Code::InvalidGrant, "the code was used before, so what came of it is ended")
 }
 
 fn same_resource(grant: &Grant, form: &Form<'_>) -> Result<(), Refusal> {
@@ -263,6 +272,24 @@ mod tests {
             assert_eq!(told, json!({"active": false}), "{name}");
         }
         assert_eq!(said(&endpoint, &refresh(&answer["refresh_token"])).await, Code::InvalidGrant);
+    }
+
+    /// A person's sign-ins are ended between the two steps in which a code becomes tokens.
+    #[tokio::test]
+    async fn nobody_slips_through_who_redeems_a_code_while_their_sign_ins_are_ended() {
+        let scene = Scene::new();
+        let endpoint = token_endpoint(&scene).await;
+        let code = endpoint.codes.issue(issued()).await.unwrap();
+        let (client, redirect) = ("client", Some("https://client.example/callback"));
+        let shown = Shown { client, redirect, verifier: VERIFIER };
+        let Redeemed::Granted(spent) = endpoint.codes.redeem(&code, &shown).await.unwrap() else {
+            panic!("it was not spent before");
+        };
+        assert_eq!(endpoint.codes.forget_person("alice").await.unwrap(), 0);
+        assert_eq!(endpoint.families.end_of_person("alice").await.unwrap(), 0);
+        let begun = endpoint.begin(&code, *spent).await;
+        assert!(matches!(begun, Err(Problem::Refused(refusal)) if refusal.code() == Code::InvalidGrant));
+        assert!(!endpoint.families.has_session("session").await.unwrap());
     }
 
     #[tokio::test]

@@ -22,10 +22,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 20;
 /// Who signs in during each of them.
-const PEOPLE: usize = 16;
-/// How often each of them gets new tokens.
+const PEOPLE: usize = 10;
+/// How often each of them gets new tokens: with the sign-ins, that happens a thousand times.
 const REFRESHES: usize = 4;
 /// No answer takes longer, nor any page: a store that does not answer is given up long before.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -172,8 +172,8 @@ async fn people_sign_in_while_redis_is_killed_and_nothing_is_lost_or_comes_back(
             let scene = scene.clone();
             people.spawn(async move { scene.live(&who).await });
         }
-        // Sooner or later in each round.
-        scene.reach(&scene.asked, asked + (round * 17) % 50).await;
+        // Sooner or later in each round, while some are still on their way.
+        scene.reach(&scene.asked, asked + (round * 7) % (PEOPLE * 3)).await;
         redis.kill().await;
         scene.redis_is(false);
         let sent_away = scene.sent_away.load(Ordering::Relaxed);

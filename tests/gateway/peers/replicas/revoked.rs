@@ -103,11 +103,17 @@ async fn revoke(house: &House, what: &str, whose: &[&str], theirs: &Account) -> 
     let ending = join_all(listening.into_iter().map(async |stream| (stream.await.unwrap(), Instant::now())));
     let (accepted, ended, (said, told)) = tokio::join!(join_all(calling), ending, revoking);
     for (which, (last, (stream, ended))) in accepted.into_iter().zip(ended).enumerate() {
-        let (calls, streams) = (last.saturating_duration_since(told), ended.saturating_duration_since(told));
+        let after = |at: Instant| at.saturating_duration_since(told);
+        let when = |at: Instant| match told.checked_duration_since(at) {
+            Some(before) => format!("{before:?} before"),
+            None => format!("{:?} after", after(at)),
+        };
         println!(
-            "{what}: gateway {which} accepted calls for {calls:?} and let listen for {streams:?} afterwards"
+            "{what}: the command's end; at gateway {which} the last good call {}, the end of the stream {}",
+            when(last),
+            when(ended)
         );
-        assert!(calls < AT_MOST && streams < AT_MOST, "{what}: gateway {which} was too slow");
+        assert!(after(last) < AT_MOST && after(ended) < AT_MOST, "{what}: gateway {which} was too slow");
         assert_eq!(stream.status, 200);
     }
     said
@@ -118,7 +124,8 @@ async fn call_on(house: &House, server: &str, token: &str, begun: &watch::Sender
     let mut last = Instant::now();
     loop {
         let sent = Instant::now();
-        let answer = house.call(server, token, ROLE_TOOL).await;
+        // No exchange at AWS is under way when credentials are forgotten, so that those can be counted.
+        let answer = house.call(server, token, FORGE_TOOL).await;
         if answer.status == 401 {
             return last;
         }
