@@ -31,6 +31,7 @@ mod search;
 mod sessions;
 mod several;
 mod several_live;
+mod signing_in;
 mod startup_rules;
 #[path = "../conformance/suite.rs"]
 mod suite;

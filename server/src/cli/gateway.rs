@@ -169,6 +169,8 @@ async fn tend(signs_in: Option<&AuthorizationServer>, backends: &[upstream::Back
     let Some(server) = signs_in else { return std::future::pending().await };
     let forget = |issuer: &str, whose: &Whose| {
         let subject = match whose {
+            // Whoever has another sign-in has the same credentials.
+            Whose::SignIn(_) => return,
             Whose::Person(subject) => Some(subject.as_str()),
             // Which people came through a client is not known here: everybody asks AWS again.
             Whose::Client(_) | Whose::Everybodys => None,

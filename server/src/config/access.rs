@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use super::{authorization_server::AuthorizationServer, diagnostic::Findings, issuers::Issuer, raw};
+use super::{authorization_server::AuthorizationServer, callers::Callers, diagnostic::Findings, raw};
 use countersign::expression::Expression;
 use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;

@@ -148,6 +148,7 @@ impl AuthorizationServer {
         };
         let revocations = Revocations::new(store.clone(), issuer, kept, clock);
         let services = services.trusting(Trusted::new(trusted)).heeding(revocations.clone());
+        let families = families.telling(revocations.clone());
         let token = TokenEndpoint { clients, codes, families, access, services };
         let (issuer, resource) = (issuer.to_owned(), resource.to_owned());
         Ok(Self {
