@@ -17,7 +17,7 @@ async fn check(broken: Option<&str>) -> (i32, String) {
 async fn every_row_is_as_declared() {
     let (code, table) = check(None).await;
     assert_eq!(code, 0, "{table}");
-    assert!(table.ends_with("9 of 9 rows are as declared\n"), "{table}");
+    assert!(table.ends_with("12 of 12 rows are as declared\n"), "{table}");
     assert!(table.contains("McpAdmin as alice@example.com"), "{table}");
 }
 

@@ -20,9 +20,8 @@ use countersign_fixtures::{
     http::Server,
     idp::{self, AuthMethod},
     mcp::{PATH, everything::Everything},
-    sts::{Provider, Role},
     wire::Tap,
-    world::{ACCOUNT, ADMIN, SERVICE, STS_AUDIENCE, USER, World},
+    world::{ADMIN, SERVICE, USER, World},
 };
 use countersign_tests::{
     client::{Answer, Plain, encode},
@@ -163,7 +162,7 @@ backends:
         );
         let config = folder.path().join("gateway.yaml");
         fs::write(&config, text).unwrap();
-        trust(&world, &format!("{issuer}/aws"));
+        world.trust_gateway(&format!("{issuer}/aws"));
         let (_backend, _balancer) = (backend, balancer);
         Self { world, tap, issuer, listen, secrets, config, folder, _forge: forge, _backend, _balancer }
     }
@@ -266,23 +265,5 @@ backends:
     /// Where the gateways keep things, and the configuration with its keys.
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
-    }
-}
-
-/// STS reads the keys of `issuer`, and gives the role that was chosen.
-fn trust(world: &World, issuer: &str) {
-    let name = issuer.trim_start_matches("http://");
-    world.sts.add_provider(Provider::new(ACCOUNT, issuer).client(STS_AUDIENCE)).unwrap();
-    for role in [ADMIN, USER] {
-        let policy = json!({"Version": "2012-10-17", "Statement": {
-            "Effect": "Allow",
-            "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{name}")},
-            "Action": ["sts:AssumeRoleWithWebIdentity", "sts:TagSession", "sts:SetSourceIdentity"],
-            "Condition": {"StringEquals": {
-                format!("{name}:aud"): STS_AUDIENCE,
-                "aws:RequestTag/countersign-role": role.rsplit('/').next(),
-            }},
-        }});
-        world.sts.add_role(Role::new(role).trusting(policy)).unwrap();
     }
 }

@@ -105,6 +105,12 @@ impl Gateway {
         Ok(Self { listener, listen, public_url, app, backends, signs_in, relay, inbox: None })
     }
 
+    /// What callers call us.
+    #[cfg(feature = "demo")]
+    pub(super) fn public_url(&self) -> &Uri {
+        &self.public_url
+    }
+
     /// Where clients speak MCP.
     pub(super) fn endpoint(&self) -> String {
         format!("{}{ENDPOINT}", own_address(&self.public_url))

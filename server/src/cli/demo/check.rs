@@ -4,12 +4,20 @@ use super::{
     broken::Break,
     client::{Client, Era, Refused},
     house::House,
+    sign_in,
     table::Table,
 };
-use crate::cli::Failure;
-use countersign_fixtures::world::{ADMIN, USER, World};
+use crate::{cli::Failure, config::resolved::ENDPOINT};
+use countersign_fixtures::{
+    oracle::{OracleServer, Seen},
+    world::{ADMIN, USER, World},
+};
 use serde_json::{Value, json};
-use std::{future::pending, process::ExitCode};
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::pending,
+    process::ExitCode,
+};
 
 /// One thing that somebody asks for, and what has to come of it.
 struct Row {
@@ -32,39 +40,54 @@ const ALICE: (&str, &str) = (ADMIN, "alice@example.com");
 const BOB: (&str, &str) = (USER, "bob@example.com");
 const CAROL: (&str, &str) = (USER, "carol@example.com");
 const REFUSED: &str = "does not let your role do this";
+const NO_ROLE: &str = "no rule gives you a role";
 
 #[rustfmt::skip]
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 12] = [
     Row { who: None, era: Era::Modern, asks: Ask::List, signer: None, answer: "401: sign in" },
-    Row { who: Some("alice"), era: Era::Legacy, asks: Ask::List, signer: Some(ALICE), answer: "5 tools" },
-    Row { who: Some("alice"), era: Era::Modern, asks: Ask::Call("whoami"), signer: Some(ALICE), answer: "McpAdmin" },
-    Row { who: Some("bob"), era: Era::Modern, asks: Ask::List, signer: Some(BOB), answer: "5 tools" },
-    Row { who: Some("bob"), era: Era::Legacy, asks: Ask::Call("whoami"), signer: Some(BOB), answer: "McpUser" },
-    Row { who: Some("bob"), era: Era::Modern, asks: Ask::Call("drop_table"), signer: Some(BOB), answer: REFUSED },
-    Row { who: Some("carol"), era: Era::Legacy, asks: Ask::Call("list_items"), signer: Some(CAROL), answer: "items" },
-    Row { who: Some("carol"), era: Era::Legacy, asks: Ask::Call("drop_table"), signer: Some(CAROL), answer: REFUSED },
-    Row { who: Some("alice"), era: Era::Legacy, asks: Ask::Call("drop_table"), signer: Some(ALICE), answer: "dropped" },
+    Row { who: Some("alice"), era: Era::Legacy, asks: Ask::List, signer: Some(ALICE), answer: "archive 5, warehouse 5, workshop" },
+    Row { who: Some("alice"), era: Era::Modern, asks: Ask::Call("warehouse__whoami"), signer: Some(ALICE), answer: "McpAdmin" },
+    Row { who: Some("alice"), era: Era::Modern, asks: Ask::Call("archive__list_items"), signer: Some(ALICE), answer: "items" },
+    Row { who: Some("bob"), era: Era::Modern, asks: Ask::List, signer: Some(BOB), answer: "warehouse 5, workshop" },
+    Row { who: Some("bob"), era: Era::Legacy, asks: Ask::Call("warehouse__whoami"), signer: Some(BOB), answer: "McpUser" },
+    Row { who: Some("bob"), era: Era::Modern, asks: Ask::Call("warehouse__drop_table"), signer: Some(BOB), answer: REFUSED },
+    Row { who: Some("bob"), era: Era::Modern, asks: Ask::Call("archive__list_items"), signer: None, answer: NO_ROLE },
+    Row { who: Some("bob"), era: Era::Modern, asks: Ask::Call("workshop__test_simple_text"), signer: None, answer: "simple text" },
+    Row { who: Some("carol"), era: Era::Legacy, asks: Ask::Call("warehouse__list_items"), signer: Some(CAROL), answer: "items" },
+    Row { who: Some("carol"), era: Era::Legacy, asks: Ask::Call("warehouse__drop_table"), signer: Some(CAROL), answer: REFUSED },
+    Row { who: Some("alice"), era: Era::Legacy, asks: Ask::Call("warehouse__drop_table"), signer: Some(ALICE), answer: "dropped" },
 ];
 
 /// Prints a row for each, and exits with 0 only if all of them are as they should be.
 pub(super) async fn run(house: House, broken: Option<Break>) -> Result<ExitCode, Failure> {
-    let House { world, gateway } = house;
+    let House { world, archive, gateway, _workshop } = house;
     let endpoint = gateway.endpoint();
     tokio::select! {
-        served = gateway.serve(pending()) => served.map(|()| ExitCode::FAILURE),
-        outcome = act(&world, &endpoint, broken) => Ok(outcome),
+        served = Box::pin(gateway.serve(pending())) => served.map(|()| ExitCode::FAILURE),
+        outcome = Box::pin(act(&world, &archive, &endpoint, broken)) => outcome,
     }
 }
 
-async fn act(world: &World, endpoint: &str, broken: Option<Break>) -> ExitCode {
+async fn act(
+    world: &World,
+    archive: &OracleServer,
+    endpoint: &str,
+    broken: Option<Break>,
+) -> Result<ExitCode, Failure> {
+    let mut tokens = HashMap::new();
+    for who in ["alice", "bob", "carol"] {
+        let token = token(world, who, endpoint, broken).await;
+        tokens.insert(who, token.map_err(|problem| Failure::fault(problem, "signing in"))?);
+    }
     let mut table = Table::new(["who", "era", "asks for", "signed as", "answer", ""]);
     let mut right = 0;
     for row in &ROWS {
-        let token = row.who.map(|who| token(world, who, endpoint, broken));
-        let client = Client::new(endpoint, row.era, token);
-        let before = world.mcp.oracle().seen().len();
+        let client = Client::new(endpoint, row.era, row.who.and_then(|who| tokens.get(who).cloned()));
+        let before = (world.mcp.oracle().seen().len(), archive.oracle().seen().len());
         let answer = row.asks.of(client).await.unwrap_or_else(|refused| refused.to_string());
-        let signer = signer(world, before);
+        let warehouse = world.mcp.oracle().seen().into_iter().skip(before.0);
+        let archived = archive.oracle().seen().into_iter().skip(before.1);
+        let signer = signer(archived.chain(warehouse).last());
         let declared = row.signer.map(|(role, session)| (role.to_owned(), session.to_owned()));
         let good = answer.contains(row.answer) && signer == declared;
         right += usize::from(good);
@@ -77,35 +100,41 @@ async fn act(world: &World, endpoint: &str, broken: Option<Break>) -> ExitCode {
             if good { "ok".to_owned() } else { "NOT AS DECLARED".to_owned() },
         ]);
     }
+    let arrived = world.mcp.oracle().seen().into_iter().chain(archive.oracle().seen());
+    let strangers = arrived.filter(|seen| seen.principal().is_none()).count();
     println!("{table}\n{right} of {} rows are as declared", ROWS.len());
-    if right == ROWS.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if strangers > 0 && broken.is_none() {
+        println!("{strangers} requests arrived without a good signature");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(if right == ROWS.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What somebody brings along after signing in.
-fn token(world: &World, who: &str, endpoint: &str, broken: Option<Break>) -> String {
-    let foreign = broken == Some(Break::Token) && who == "alice";
-    let audience = if foreign { "https://elsewhere.example/mcp" } else { endpoint };
-    world.idp.mint(who).audience(audience).token()
+async fn token(world: &World, who: &str, endpoint: &str, broken: Option<Break>) -> Result<String, String> {
+    if broken == Some(Break::Token) && who == "alice" {
+        return Ok(world.idp.mint(who).audience(endpoint).token());
+    }
+    sign_in::token(endpoint.trim_end_matches(ENDPOINT), who).await
 }
 
-/// Role and session name of the last signature that the backend believed, among what arrived after the first `seen`.
-fn signer(world: &World, seen: usize) -> Option<(String, String)> {
-    let arrived = world.mcp.oracle().seen().into_iter().skip(seen).last()?;
-    let principal = arrived.principal()?;
-    Some((principal.role.clone()?, principal.session_name.clone()?))
+/// Role and session name of a signature that was believed.
+fn signer(arrived: Option<Seen>) -> Option<(String, String)> {
+    let principal = arrived?.principal()?.clone();
+    Some((principal.role?, principal.session_name?))
 }
 
 impl Ask {
     async fn of(self, mut client: Client) -> Result<String, Refused> {
         client.open().await?;
         match self {
-            Self::List => client.tools().await.map(|tools| format!("{} tools", tools.len())),
+            Self::List => client.tools().await.map(|tools| counted(&tools)),
             Self::Call(tool) => client.call(tool, self.arguments()).await,
         }
     }
 
     fn arguments(self) -> Value {
-        if self == Self::Call("drop_table") { json!({"table": "stock"}) } else { json!({}) }
+        if self == Self::Call("warehouse__drop_table") { json!({"table": "stock"}) } else { json!({}) }
     }
 
     fn name(self) -> &'static str {
@@ -114,6 +143,16 @@ impl Ask {
             Self::Call(tool) => tool,
         }
     }
+}
+
+/// How many tools each backend has.
+fn counted(tools: &[String]) -> String {
+    let mut counts = BTreeMap::<_, usize>::new();
+    for tool in tools {
+        *counts.entry(tool.split("__").next().unwrap_or_default()).or_default() += 1;
+    }
+    let counts = counts.into_iter().map(|(backend, count)| format!("{backend} {count}"));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 fn short(role: &str) -> &str {

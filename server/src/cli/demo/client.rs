@@ -159,16 +159,6 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Options of curl that call a tool.
-pub(super) fn as_curl(tool: &str) -> String {
-    let params = json!({"name": tool, "_meta": meta()});
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
-    format!(
-        "\\\n  -H 'content-type: application/json' -H 'accept: application/json, text/event-stream' \\\n  \
-         -H 'mcp-protocol-version: {MODERN}' -H 'mcp-method: tools/call' -H 'mcp-name: {tool}' \\\n  -d '{body}'"
-    )
-}
-
 /// What every modern request says about itself.
 fn meta() -> Value {
     json!({

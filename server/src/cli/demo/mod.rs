@@ -4,6 +4,7 @@ mod broken;
 mod check;
 mod client;
 mod house;
+mod sign_in;
 mod table;
 
 use self::{broken::Break, house::House};
@@ -14,8 +15,9 @@ use std::{net::SocketAddr, process::ExitCode};
 
 /// Everything in one process, without configuration or network, until Ctrl-C
 ///
-/// An identity provider with three demo people, an STS that enforces trust policies, an MCP server that demands a
-/// valid SigV4 signature from the right role, and the gateway before it. Their keys are made anew for every run.
+/// An identity provider with three demo people, an STS that enforces trust policies, three MCP servers of which two
+/// demand a valid SigV4 signature from the right role, and the gateway before them, where people sign in. All keys are
+/// made anew for every run.
 ///
 /// With --check it acts as those people itself, prints what each was allowed and which role signed, and exits: 0 only
 /// if every row is as it should be.
@@ -64,21 +66,23 @@ impl Demo {
 }
 
 /// Tells a person where everything is, and what to try.
-fn invite(House { world, gateway, .. }: &House) {
+fn invite(House { world, archive, gateway, .. }: &House) {
     let (issuer, endpoint) = (world.idp.issuer(), gateway.endpoint());
     println!("gateway             {endpoint}");
     println!("identity provider   {issuer}   (alice, bob and carol)");
     println!("AWS STS             {}", world.sts.url());
-    println!("signed MCP server   {}   (GET /_seen tells what arrived)", world.mcp.url());
-    println!("\n# a token for alice, who is an admin; bob and carol are not");
-    println!("TOKEN=$(curl -s {issuer}/_mint -d '{{\"sub\": \"alice\", \"aud\": \"{endpoint}\"}}')");
-    println!("\n# a client configuration");
-    let headers = json!({"Authorization": "Bearer $TOKEN"});
-    let servers = json!({"mcpServers": {"warehouse": {"type": "http", "url": endpoint, "headers": headers}}});
+    println!("signed MCP servers  {}, {}   (GET /_seen tells what arrived)", world.mcp.url(), archive.url());
+    println!("\n# a client configuration: the client opens a page, where you say who you are");
+    let servers = json!({"mcpServers": {"demo": {"type": "http", "url": endpoint}}});
     println!("{servers:#}");
-    println!("\n# or by hand: who signs for alice?");
-    println!("curl -s {endpoint} -H \"Authorization: Bearer $TOKEN\" {}", client::as_curl("whoami"));
-    println!("\n# the same as bob, and with drop_table instead of whoami; Ctrl-C ends it");
+    println!("\n# or by hand");
+    println!("npx @modelcontextprotocol/inspector --cli {endpoint} --transport http --method tools/list");
+    println!(
+        "\n# alice is an admin: her calls are signed as McpAdmin, and the archive is hers alone; those of bob and carol"
+    );
+    println!(
+        "# are signed as McpUser, which may not drop_table; try warehouse__whoami as each. Ctrl-C ends it"
+    );
 }
 
 #[cfg(test)]
