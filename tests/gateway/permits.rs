@@ -61,7 +61,7 @@ async fn ask(gateway: &Gateway, scopes: &str, method: &str, params: Value) -> An
     asked(gateway, "bob", scopes, method, &modern_body(method, params)).await
 }
 
-fn called(tool: &str, arguments: Value) -> Value {
+fn called(tool: &str, arguments: &Value) -> Value {
     json!({"name": tool, "arguments": arguments})
 }
 
@@ -79,7 +79,7 @@ async fn a_call_is_decided_by_its_arguments_and_a_list_by_whether_there_may_be_s
         ["add_item", "drop_table", "read_item"]
     );
     let read = async |arguments: Value| {
-        message(&ask(&gateway, "", "tools/call", called("read_item", arguments)).await)
+        message(&ask(&gateway, "", "tools/call", called("read_item", &arguments)).await)
     };
     let good = read(json!({"sku": "A-100"})).await;
     assert_eq!(good["result"]["isError"], false, "{good}");
@@ -89,7 +89,7 @@ async fn a_call_is_decided_by_its_arguments_and_a_list_by_whether_there_may_be_s
         assert_eq!(refused["error"]["message"], "you may not use the tool `read_item` with these arguments");
     }
     // Of two that have the same name, the backend might take the other one.
-    let twice = modern_body("tools/call", called("read_item", json!({"sku": "A-100"})));
+    let twice = modern_body("tools/call", called("read_item", &json!({"sku": "A-100"})));
     let twice = twice.replace(r#""sku":"A-100""#, r#""sku":"B-200","sku":"A-100""#);
     let refused = message(&asked(&gateway, "bob", "", "tools/call", &twice).await);
     assert_eq!(refused["error"]["code"], -32602, "{refused}");
@@ -102,7 +102,7 @@ async fn what_is_denied_is_not_told_from_what_is_not_there() {
     let (gateway, _server, heard) = ruled().await;
     let mut answers = Vec::new();
     for name in ["list_items", "list_nobody", "whoami", "nobody"] {
-        let answer = ask(&gateway, "", "tools/call", called(name, json!({}))).await;
+        let answer = ask(&gateway, "", "tools/call", called(name, &json!({}))).await;
         assert_eq!(answer.status, StatusCode::OK);
         let mut headers: Vec<_> = answer.headers.iter().filter(|(name, _)| *name != "date").collect();
         headers.retain(|(name, _)| *name != "content-length");
@@ -118,14 +118,14 @@ async fn what_is_denied_is_not_told_from_what_is_not_there() {
 async fn whoever_lacks_only_scopes_is_told_the_smallest_set_that_would_do() {
     let (gateway, _server, _heard) = ruled().await;
     let item = json!({"sku": "Z-1", "name": "bell", "quantity": 1});
-    let drop = || called("drop_table", json!({"table": "stock"}));
+    let drop = || called("drop_table", &json!({"table": "stock"}));
     for (scopes, call, needed) in [
-        ("", called("add_item", item.clone()), "mcp stock:write"),
-        ("other", called("add_item", item.clone()), "mcp stock:write"),
+        ("", called("add_item", &item), "mcp stock:write"),
+        ("other", called("add_item", &item), "mcp stock:write"),
         ("stock:write", drop(), "mcp stock:write stock:drop"),
         (
             "stock:audit",
-            called("drop_table", json!({"table": "x"})),
+            called("drop_table", &json!({"table": "x"})),
             "mcp stock:write stock:drop stock:audit",
         ),
     ] {
@@ -136,7 +136,7 @@ async fn whoever_lacks_only_scopes_is_told_the_smallest_set_that_would_do() {
         assert!(challenge.contains(&format!("scope=\"{needed}\"")), "{challenge}");
         assert!(challenge.contains("resource_metadata="), "{challenge}");
     }
-    for (scopes, call) in [("stock:write", called("add_item", item)), ("stock:drop stock:write", drop())] {
+    for (scopes, call) in [("stock:write", called("add_item", &item)), ("stock:drop stock:write", drop())] {
         let done = message(&ask(&gateway, scopes, "tools/call", call).await);
         assert_eq!(done["result"]["isError"], false, "{done}");
     }
@@ -155,8 +155,8 @@ async fn in_a_batch_a_missing_scope_is_the_answer_to_its_own_message() {
     let call =
         |id: u8, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
     let batch = json!([
-        call(1, called("add_item", json!({}))),
-        call(2, called("read_item", json!({"sku": "A-100"}))),
+        call(1, called("add_item", &json!({}))),
+        call(2, called("read_item", &json!({"sku": "A-100"}))),
     ]);
     let answer = gateway.send(Method::POST, &[me, ("mcp-session-id", &session)], &batch.to_string()).await;
     assert_eq!(answer.status, StatusCode::OK);
@@ -221,6 +221,7 @@ async fn who_may_not_read_may_not_watch_or_complete_either() {
     for reference in [
         json!({"type": "ref/prompt", "name": "restock"}),
         json!({"type": "ref/resource", "uri": "warehouse+warehouse://stock/{sku}"}),
+        json!({"type": "ref/prompt", "name": null, "uri": "warehouse+warehouse://stock/{sku}"}),
     ] {
         let refused = ask("completion/complete", json!({"ref": reference, "argument": argument})).await;
         assert_eq!(refused["error"]["code"], -32602, "{refused}");
