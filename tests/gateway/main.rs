@@ -8,8 +8,10 @@
 )]
 
 mod abilities;
+mod anonymous;
 mod arms;
 mod auth_kinds;
+mod balancer;
 mod batches;
 mod bridges;
 mod conformance;
@@ -29,6 +31,7 @@ mod search;
 mod sessions;
 mod several;
 mod several_live;
+mod signing_in;
 mod startup_rules;
 #[path = "../conformance/suite.rs"]
 mod suite;

@@ -5,6 +5,7 @@ mod exchange;
 mod inspector;
 mod lively;
 mod remote;
+mod replicas;
 mod sign_in;
 
 use crate::gateway::{Gateway, LEGACY, MODERN, unsigned};

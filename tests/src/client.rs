@@ -27,6 +27,11 @@ pub struct Answer {
 }
 
 impl Plain {
+    /// Takes a connection of its own for each request, so that none is sent on one whose server is gone.
+    pub fn afresh() -> Self {
+        Self(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http())
+    }
+
     /// Fetches `url`.
     pub async fn fetch(&self, url: &str) -> Answer {
         self.expect(Self::request(Method::GET, url), Bytes::new()).await

@@ -10,3 +10,4 @@ pub mod oidc_provider;
 pub mod peers;
 pub mod person;
 pub mod process;
+pub mod redis;

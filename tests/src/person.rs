@@ -4,10 +4,12 @@ use crate::client::{Answer, Plain};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::Full;
-use std::{collections::BTreeMap, error::Error};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt,
+};
 use url::{Url, form_urlencoded};
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// No way that anybody goes is longer.
 const MOST_PAGES: usize = 30;
@@ -24,12 +26,39 @@ pub struct Person {
     cookies: BTreeMap<String, String>,
     /// The headings of the pages that they saw.
     seen: Vec<String>,
+    /// What was in addresses, forms and cookies.
+    carried: BTreeSet<String>,
+    /// Whether they connect no account that they need not have.
+    is_sparing: bool,
+}
+
+/// Why somebody did not get where they wanted to.
+#[derive(Debug)]
+pub enum Stopped {
+    /// Nobody answered.
+    Silence(Box<dyn Error + Send + Sync>),
+    /// A page said that something went wrong there.
+    Trouble(Answer),
 }
 
 impl Person {
     /// Somebody who never was anywhere.
     pub fn called(name: &str) -> Self {
-        Self { name: name.to_owned(), http: Plain::default(), cookies: BTreeMap::new(), seen: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            http: Plain::default(),
+            cookies: BTreeMap::new(),
+            seen: Vec::new(),
+            carried: BTreeSet::new(),
+            is_sparing: false,
+        }
+    }
+
+    /// From now on they say no where an account is only offered.
+    #[must_use]
+    pub fn sparing(mut self) -> Self {
+        self.is_sparing = true;
+        self
     }
 
     /// Begins at `first` and goes on until it leads to an address that begins with `back`, which is returned.
@@ -37,12 +66,12 @@ impl Person {
         self.try_walk(first, back).await.unwrap_or_else(|error| panic!("{error}: {first}"))
     }
 
-    /// The same, where somebody on the way may be gone all of a sudden.
+    /// The same, where somebody on the way may be gone all of a sudden, or not be able to go on.
     ///
     /// # Errors
     ///
     /// Where that happens.
-    pub async fn try_walk(&mut self, first: &str, back: &str) -> Result<Url, BoxError> {
+    pub async fn try_walk(&mut self, first: &str, back: &str) -> Result<Url, Stopped> {
         let mut here = parsed(first);
         let mut answer = self.visit(Method::GET, &here, String::new()).await?;
         for _ in 0..MOST_PAGES {
@@ -54,6 +83,7 @@ impl Person {
             };
             if let Some(next) = next {
                 here = here.join(&next).unwrap_or_else(|error| panic!("{error}: {next}"));
+                self.carried.extend(here.query_pairs().map(|(_, value)| value.into_owned()));
                 if here.as_str().starts_with(back) {
                     return Ok(here);
                 }
@@ -82,9 +112,9 @@ impl Person {
         back
     }
 
-    /// What servers gave them to keep.
-    pub fn cookies(&self) -> impl Iterator<Item = &str> {
-        self.cookies.values().map(String::as_str)
+    /// Every value that they carried from one server to another or back: in addresses, in forms, as cookies.
+    pub fn carried(&self) -> impl Iterator<Item = &str> {
+        self.carried.iter().map(String::as_str)
     }
 
     /// Whether a page had this heading.
@@ -92,28 +122,35 @@ impl Person {
         self.seen.iter().any(|seen| seen == heading)
     }
 
-    fn fill_in(&self, page: &str) -> String {
+    fn fill_in(&mut self, page: &str) -> String {
         let mut form = form_urlencoded::Serializer::new(String::new());
         for field in page.split('<').filter(|tag| tag.starts_with("input") || tag.starts_with("button")) {
             let of = |name: &str| between(field, &format!("{name}=\""), "\"").map(plain);
             let Some(name) = of("name") else { continue };
             match (name.as_str(), of("type").as_deref()) {
-                (_, Some("hidden")) => form.append_pair(&name, &of("value").unwrap_or_default()),
-                ("login", _) => form.append_pair(&name, &self.name),
-                ("password", _) => form.append_pair(&name, "any"),
-                _ => continue,
-            };
+                (_, Some("hidden")) => {
+                    let value = of("value").unwrap_or_default();
+                    form.append_pair(&name, &value);
+                    self.carried.insert(value);
+                }
+                ("login", _) => drop(form.append_pair(&name, &self.name)),
+                ("password", _) => drop(form.append_pair(&name, "any")),
+                _ => {}
+            }
         }
         if page.contains("name=\"person\"") {
             form.append_pair("person", &self.name);
         }
-        if let Some((_, after)) = page.split_once("name=\"decision\"") {
+        let buttons: Vec<_> = page.split("name=\"decision\"").skip(1).collect();
+        let is_offer = page.contains(", too?</h1>");
+        let pressed = if is_offer && self.is_sparing { buttons.last() } else { buttons.first() };
+        if let Some(after) = pressed {
             form.append_pair("decision", &between(after, "value=\"", "\"").map(plain).unwrap_or_default());
         }
         form.finish()
     }
 
-    async fn visit(&mut self, method: Method, url: &Url, form: String) -> Result<Answer, BoxError> {
+    async fn visit(&mut self, method: Method, url: &Url, form: String) -> Result<Answer, Stopped> {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder()
             .method(method)
@@ -122,17 +159,29 @@ impl Person {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::new(Bytes::from(form)))
             .expect("it is a request");
-        let answer = self.http.send(request).await?;
+        let answer = self.http.send(request).await.map_err(Stopped::Silence)?;
         for cookie in answer.headers.get_all(header::SET_COOKIE) {
             let Some((name, rest)) = cookie.to_str().ok().and_then(|cookie| cookie.split_once('=')) else {
                 panic!("{cookie:?} is no cookie");
             };
             match rest.split(';').next().unwrap_or_default() {
                 "" => self.cookies.remove(name),
-                value => self.cookies.insert(name.to_owned(), value.to_owned()),
+                value => {
+                    self.carried.insert(value.to_owned());
+                    self.cookies.insert(name.to_owned(), value.to_owned())
+                }
             };
         }
-        Ok(answer)
+        if answer.status.is_server_error() { Err(Stopped::Trouble(answer)) } else { Ok(answer) }
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silence(error) => write!(f, "no answer: {error}"),
+            Self::Trouble(answer) => write!(f, "{}: {}", answer.status, answer.text()),
+        }
     }
 }
 
@@ -163,12 +212,16 @@ mod tests {
 
     #[test]
     fn forms_are_filled_in_by_what_is_in_them() {
-        let alice = Person::called("alice");
+        let mut alice = Person::called("alice");
         let page = "<form action=\"/decide\"><input type=\"hidden\" name=\"journey\" value=\"a&amp;b\">\
                     <button name=\"decision\" value=\"yes\"><button name=\"decision\" value=\"no\">";
         assert_eq!(alice.fill_in(page), "journey=a%26b&decision=yes");
         let page = "<input required type=\"text\" name=\"login\"><input type=\"hidden\" name=\"prompt\" value=\"login\"/>";
         assert_eq!(alice.fill_in(page), "login=alice&prompt=login");
+        let page = "<h1>Connect your account at X, too?</h1><form><button name=\"decision\" value=\"yes\">\
+                    <button name=\"decision\" value=\"no\">";
+        assert_eq!(alice.fill_in(page), "decision=yes");
+        assert_eq!(alice.sparing().fill_in(page), "decision=no");
         let page = "<meta http-equiv=\"refresh\" content=\"0; url=https://a.example/?b=1&amp;c=2\">";
         assert_eq!(onward(page).as_deref(), Some("https://a.example/?b=1&c=2"));
     }

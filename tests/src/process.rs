@@ -63,6 +63,11 @@ impl Counterpart {
         self.child.kill().await.expect("it can be killed");
     }
 
+    /// Waits until it has ended by itself.
+    pub async fn wait(&mut self) {
+        self.child.wait().await.expect("it ends");
+    }
+
     /// Asks it to end, as a supervisor does, and waits until it has.
     pub async fn terminate(&mut self) {
         let id = self.child.id().expect("it runs").to_string();

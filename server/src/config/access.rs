@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use super::{authorization_server::AuthorizationServer, diagnostic::Findings, issuers::Issuer, raw};
+use super::{authorization_server::AuthorizationServer, callers::Callers, diagnostic::Findings, raw};
 use countersign::expression::Expression;
 use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;
@@ -40,12 +40,22 @@ impl Access {
     }
 
     /// Holds the scopes of the rules against who may grant them.
-    pub(super) fn granted_by(
+    pub(super) fn granted_to(
         &mut self,
-        issuers: &[Issuer],
+        callers: &Callers,
         server: Option<&AuthorizationServer>,
         findings: &mut Findings,
     ) {
+        let issuers = match callers {
+            Callers::Known(issuers) => issuers,
+            Callers::Anonymous { .. } => {
+                for (scope, place) in &self.places {
+                    let what = format!("nobody could be granted the scope `{scope}`: callers are anonymous");
+                    findings.error(*place, what, "remove it here, or say who callers are under `identity`");
+                }
+                return;
+            }
+        };
         let required =
             issuers.iter().map(|issuer| (issuer.name().to_owned(), issuer.required_scopes().to_vec()));
         self.required = required.collect();

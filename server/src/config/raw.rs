@@ -24,8 +24,13 @@ use std::{fmt, marker::PhantomData};
 pub(crate) struct Config {
     pub(crate) listen: Option<Spanned<String>>,
     pub(crate) public_url: Option<Spanned<String>>,
+    /// Who tells where requests come from.
+    pub(crate) trusted_proxies: Option<Vec<Spanned<String>>>,
     /// May be left out where there is an authorization server: its own tokens are believed anyway.
     pub(crate) identity: Option<Spanned<Identity>>,
+    /// Whether anonymous callers may come from other machines.
+    #[serde(default)]
+    pub(crate) dangerous_allow_anonymous: bool,
     pub(crate) backends: Spanned<Named<Backend>>,
     pub(crate) naming: Option<Naming>,
     pub(crate) sessions: Option<Sessions>,
@@ -93,9 +98,11 @@ pub(crate) enum Partial {
 
 /// Whose word counts.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Identity {
-    pub(crate) issuers: Spanned<Vec<Issuer>>,
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Identity {
+    /// Nobody's: callers are not told apart.
+    Anonymous,
+    Issuers(Spanned<Vec<Issuer>>),
 }
 
 /// One identity provider.

@@ -43,7 +43,7 @@ pub(super) struct Shown<'a> {
 #[derive(Serialize, Deserialize)]
 enum State {
     Fresh(Box<Issued>),
-    Spent { client: String, family: String },
+    Spent { client: String, family: String, session: String },
 }
 
 /// How a redemption ended.
@@ -53,6 +53,7 @@ pub(super) enum Redeemed {
     /// It was redeemed before: whatever came of that is to end.
     Again {
         family: String,
+        session: String,
     },
 }
 
@@ -60,6 +61,9 @@ const CODES: Namespace = Namespace::new("codes");
 const OF_PERSON: Namespace = Namespace::new("codes-of-person");
 const OF_CLIENT: Namespace = Namespace::new("codes-of-client");
 const ALL: Namespace = Namespace::new("all-codes");
+const SPENT_OF_PERSON: Namespace = Namespace::new("spent-codes-of-person");
+const SPENT_OF_CLIENT: Namespace = Namespace::new("spent-codes-of-client");
+const ALL_SPENT: Namespace = Namespace::new("all-spent-codes");
 
 /// How long it is remembered that a code was spent: a stolen one is shown soon or never.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -93,33 +97,54 @@ impl Codes {
             State::Fresh(issued) if issued.grant.client == shown.client => {
                 if !self.spend(code, &issued, stored.version).await? {
                     // Somebody else was faster with the same code.
-                    return Ok(Redeemed::Again { family: issued.family.clone() });
+                    let Issued { grant, family, .. } = *issued;
+                    return Ok(Redeemed::Again { family, session: grant.session });
                 }
                 check(&issued, shown)?;
                 Ok(Redeemed::Granted(issued))
             }
-            State::Spent { client, family } if client == shown.client => Ok(Redeemed::Again { family }),
+            State::Spent { client, family, session } if client == shown.client => {
+                Ok(Redeemed::Again { family, session })
+            }
             // Another client's code is none of this one's business, and none of its to spend.
             State::Fresh(_) | State::Spent { .. } => Err(unknown().into()),
         }
     }
 
-    /// Forgets the codes of a person who is no longer to be let in.
+    /// Whether what a code was spent for may begin: nobody has ended its person's sign-ins, or its client's, meanwhile. To
+    /// be asked once it has begun.
+    pub(super) async fn still_counts(&self, code: &str) -> Result<bool, Fault> {
+        Ok(self.store.get::<State>(&CODES.key(&[code])).await?.is_some())
+    }
+
+    /// Forgets the codes of a person who is no longer to be let in, and says how many could have been redeemed.
     pub(super) async fn forget_person(&self, subject: &str) -> Result<u64, Fault> {
-        Ok(self.store.remove_all(&of_person(subject)).await?)
+        self.forget(&of_person(subject), &SPENT_OF_PERSON.index(&[subject])).await
     }
 
     pub(super) async fn forget_client(&self, client: &str) -> Result<u64, Fault> {
-        Ok(self.store.remove_all(&OF_CLIENT.index(&[client])).await?)
+        self.forget(&OF_CLIENT.index(&[client]), &SPENT_OF_CLIENT.index(&[client])).await
     }
 
     pub(super) async fn forget_all(&self) -> Result<u64, Fault> {
-        Ok(self.store.remove_all(&ALL.index(&[])).await?)
+        self.forget(&ALL.index(&[]), &ALL_SPENT.index(&[])).await
+    }
+
+    /// In this order: a code that is spent while the fresh ones are removed is found among the others.
+    async fn forget(&self, fresh: &Index, spent: &Index) -> Result<u64, Fault> {
+        let forgotten = self.store.remove_all(fresh).await?;
+        self.store.remove_all(spent).await?;
+        Ok(forgotten)
     }
 
     async fn spend(&self, code: &str, issued: &Issued, version: Version) -> Result<bool, Fault> {
-        let spent = State::Spent { client: issued.grant.client.clone(), family: issued.family.clone() };
-        let terms = Terms::lasting(REMEMBERED);
+        let Issued { grant, family, .. } = issued;
+        let (client, session) = (grant.client.clone(), grant.session.clone());
+        let spent = State::Spent { client, family: family.clone(), session };
+        let terms = Terms::lasting(REMEMBERED)
+            .under(SPENT_OF_PERSON.index(&[&grant.subject]))
+            .under(SPENT_OF_CLIENT.index(&[&grant.client]))
+            .under(ALL_SPENT.index(&[]));
         Ok(self.store.put(&CODES.key(&[code]), &spent, &terms, Expect::Version(version)).await?.is_some())
     }
 }
@@ -178,7 +203,7 @@ mod tests {
         ));
         for _ in 0..2 {
             let again = codes.redeem(&code, &shown("client")).await.unwrap();
-            assert!(matches!(again, Redeemed::Again { family } if family == "family"));
+            assert!(matches!(again, Redeemed::Again { family, .. } if family == "family"));
         }
         scene.hands.advance(REMEMBERED);
         assert_eq!(
@@ -252,7 +277,11 @@ mod tests {
         let scene = Scene::new();
         let codes = Codes::new(scene.store.clone(), MINUTE);
         let code = codes.issue(issued()).await.unwrap();
+        let spent = codes.issue(issued()).await.unwrap();
+        codes.redeem(&spent, &shown("client")).await.unwrap();
+        assert!(codes.still_counts(&spent).await.unwrap());
         assert_eq!(codes.forget_person(&grant().subject).await.unwrap(), 1);
         assert!(codes.redeem(&code, &shown("client")).await.is_err());
+        assert!(!codes.still_counts(&spent).await.unwrap());
     }
 }

@@ -4,9 +4,10 @@
 use super::{
     error::{Code, Fault, Problem, Refusal},
     grant::Grant,
+    revocation::Revocations,
     secret::{self, Mark},
 };
-use crate::store::{Expect, Index, Namespace, Store, Terms};
+use crate::store::{Expect, Index, Namespace, Store, Stored, Terms};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub(super) struct Families {
     store: Store,
     lifetime: Duration,
+    revocations: Option<Revocations>,
 }
 
 /// The tokens that came one after the other from one sign-in.
@@ -34,23 +36,30 @@ const ENDED: Namespace = Namespace::new("families-ended");
 
 impl Families {
     pub(super) const fn new(store: Store, lifetime: Duration) -> Self {
-        Self { store, lifetime }
+        Self { store, lifetime, revocations: None }
     }
 
-    /// The first token of a family. `None` where the family was ended before it began: its code was shown twice.
-    pub(super) async fn begin(&self, id: &str, grant: &Grant) -> Result<Option<String>, Fault> {
+    /// Access tokens end with the family that they are of, everywhere.
+    pub(super) fn telling(mut self, revocations: Revocations) -> Self {
+        self.revocations = Some(revocations);
+        self
+    }
+
+    /// The first token of a family. Where the family was ended before it began, as its code was shown twice, the token is
+    /// good for nothing.
+    pub(super) async fn begin(&self, id: &str, grant: &Grant) -> Result<String, Fault> {
         let (secret, key) = (secret::fresh()?, FAMILIES.key(&[id]));
         let family = Family { grant: grant.clone(), current: Mark::of(&secret) };
         let begun = self.store.put(&key, &family, &self.terms(grant), Expect::Absent).await?;
         if begun.is_none() {
-            return Ok(None);
+            return Err(Fault::defect("a family began twice"));
         }
-        // Looked for after it was written: whoever ends a family says so first and removes it then.
+        // Looked for after it was written: whoever ends a family says so first and removes it then. So it is removed here
+        // or there, however the two meet.
         if self.store.get::<()>(&ENDED.key(&[id])).await?.is_some() {
             self.store.remove(&key, Expect::Anything).await?;
-            return Ok(None);
         }
-        Ok(Some(token(id, &secret)))
+        Ok(token(id, &secret))
     }
 
     /// What is granted this time, and the next token. `check` says what part of all that was granted is asked for; where it
@@ -79,7 +88,7 @@ impl Families {
             }
         }
         // Spent before, or by somebody else at this very moment.
-        self.end(id).await?;
+        self.end(id, &grant.session).await?;
         tracing::warn!(
             client,
             subject = grant.subject,
@@ -92,11 +101,14 @@ impl Families {
         .into())
     }
 
-    /// Ends a family, also one that has not begun.
-    pub(super) async fn end(&self, id: &str) -> Result<(), Fault> {
+    /// Ends a family, also one that has not begun, and the access tokens of its sign-in.
+    pub(super) async fn end(&self, id: &str, session: &str) -> Result<(), Fault> {
         self.store.put(&ENDED.key(&[id]), &(), &Terms::lasting(self.lifetime), Expect::Anything).await?;
         self.store.remove(&FAMILIES.key(&[id]), Expect::Anything).await?;
-        Ok(())
+        match &self.revocations {
+            Some(revocations) => revocations.end_sign_in(session).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends the family of a token, if this client has it: what a client asks for that signs somebody out. Of a token that
@@ -104,7 +116,9 @@ impl Families {
     pub(super) async fn revoke(&self, shown: &str, client: &str) -> Result<(), Fault> {
         let Some((id, _)) = shown.split_once('.') else { return Ok(()) };
         match self.store.get::<Family>(&FAMILIES.key(&[id])).await? {
-            Some(stored) if stored.value.grant.client == client => self.end(id).await,
+            Some(Stored { value: Family { grant, .. }, .. }) if grant.client == client => {
+                self.end(id, &grant.session).await
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -174,7 +188,7 @@ mod tests {
     async fn each_gives_the_next_for_as_long_as_somebody_comes_back() {
         let scene = Scene::new();
         let families = families(&scene);
-        let mut token = families.begin("family", &grant()).await.unwrap().unwrap();
+        let mut token = families.begin("family", &grant()).await.unwrap();
         for _ in 0..5 {
             scene.hands.advance(WEEK - Duration::from_secs(1));
             let (granted, next) = families.rotate(&token, "client", whole).await.unwrap();
@@ -190,19 +204,20 @@ mod tests {
     async fn one_that_is_shown_twice_ends_them_all() {
         let scene = Scene::new();
         let families = families(&scene);
-        let first = families.begin("family", &grant()).await.unwrap().unwrap();
+        let first = families.begin("family", &grant()).await.unwrap();
         let (_, second) = families.rotate(&first, "client", whole).await.unwrap();
         let (_, third) = families.rotate(&second, "client", whole).await.unwrap();
         assert!(families.rotate(&first, "client", whole).await.is_err());
         assert!(families.rotate(&third, "client", whole).await.is_err(), "the newest one is ended with them");
-        assert_eq!(families.begin("family", &grant()).await.unwrap(), None, "and does not begin again");
+        let begun = families.begin("family", &grant()).await.unwrap();
+        assert!(families.rotate(&begun, "client", whole).await.is_err(), "and does not begin again");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn two_at_once_end_them_all_too() {
         let scene = Scene::new();
         let families = Arc::new(families(&scene));
-        let token = families.begin("family", &grant()).await.unwrap().unwrap();
+        let token = families.begin("family", &grant()).await.unwrap();
         let tries = (0..50).map(|_| {
             let (families, token) = (families.clone(), token.clone());
             async move { families.rotate(&token, "client", whole).await }
@@ -222,7 +237,7 @@ mod tests {
     async fn a_stranger_neither_uses_one_nor_ends_any() {
         let scene = Scene::new();
         let families = families(&scene);
-        let token = families.begin("family", &grant()).await.unwrap().unwrap();
+        let token = families.begin("family", &grant()).await.unwrap();
         assert!(families.rotate(&token, "another", whole).await.is_err());
         families.revoke(&token, "another").await.unwrap();
         for none in ["", ".", "family", "other.x", "..", "family.."] {
@@ -236,11 +251,15 @@ mod tests {
     async fn a_code_that_was_shown_twice_leaves_no_family_whoever_is_first() {
         let scene = Scene::new();
         let families = families(&scene);
-        families.end("family").await.unwrap();
-        assert_eq!(families.begin("family", &grant()).await.unwrap(), None);
-        let token = families.begin("other", &grant()).await.unwrap().unwrap();
-        families.end("other").await.unwrap();
-        assert!(families.rotate(&token, "client", whole).await.is_err());
+        families.end("family", "session").await.unwrap();
+        let late = families.begin("family", &grant()).await.unwrap();
+        let early = families.begin("other", &grant()).await.unwrap();
+        families.end("other", "session").await.unwrap();
+        for token in [late, early] {
+            assert!(families.rotate(&token, "client", whole).await.is_err());
+            assert_eq!(families.look(&token).await.unwrap(), None);
+        }
+        assert!(!families.has_session("session").await.unwrap());
     }
 
     #[tokio::test]
@@ -251,7 +270,7 @@ mod tests {
         for n in 0..3 {
             let mut grant = grant();
             grant.subject = format!("person-{}", n / 2);
-            tokens.push(families.begin(&format!("family-{n}"), &grant).await.unwrap().unwrap());
+            tokens.push(families.begin(&format!("family-{n}"), &grant).await.unwrap());
         }
         assert_eq!(families.end_of_person("person-0").await.unwrap(), 2);
         assert!(families.rotate(&tokens[0], "client", whole).await.is_err());

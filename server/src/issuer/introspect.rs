@@ -71,7 +71,7 @@ mod tests {
 
     /// An access token and a refresh token of one sign-in.
     async fn tokens(endpoint: &TokenEndpoint) -> (String, String) {
-        let refresh = endpoint.families.begin("family", &issued().grant).await.unwrap().unwrap();
+        let refresh = endpoint.families.begin("family", &issued().grant).await.unwrap();
         (endpoint.access.mint(&grant()).unwrap(), refresh)
     }
 
@@ -115,7 +115,7 @@ mod tests {
             let (access, refresh) = tokens(&endpoint).await;
             assert_eq!(about(&endpoint, &access).await["active"], true);
             match way {
-                0 => endpoint.families.end("family").await.unwrap(),
+                0 => endpoint.families.end("family", "session").await.unwrap(),
                 1 => drop(endpoint.families.end_of_person("alice").await.unwrap()),
                 2 => drop(endpoint.families.end_of_client("client").await.unwrap()),
                 _ => {

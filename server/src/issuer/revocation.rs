@@ -22,6 +22,8 @@ pub(crate) enum Whose {
     Person(String),
     Client(String),
     Everybodys,
+    /// That of one sign-in, by the `sid` of its tokens.
+    SignIn(String),
 }
 
 /// What came of it.
@@ -81,14 +83,9 @@ impl Revocations {
 
     /// Ends everything of theirs. What is issued from the next second on is good again.
     pub(crate) async fn revoke(&self, whose: Whose) -> Result<Ended, Fault> {
-        let Parts { store, issuer, kept, clock, .. } = &*self.parts;
-        let at = clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let record = Record { whose: whose.clone(), at };
+        let Parts { store, issuer, kept, .. } = &*self.parts;
         // First what ends access tokens: whoever renews one at this moment gets nothing that lasts.
-        let terms = Terms::lasting(REMEMBERED).under(ALL.index(&[]));
-        store.put(&key(&whose), &record, &terms, Expect::Anything).await?;
-        self.learn([record.clone()]);
-        store.publish(REVOKED, &record).await?;
+        let record = self.declare(&whose).await?;
         let Kept { clients, codes, families, consents, connections } = kept;
         let mut ended = Ended::default();
         match &whose {
@@ -101,19 +98,28 @@ impl Revocations {
             Whose::Client(client) => {
                 ended.codes = codes.forget_client(client).await?;
                 ended.sign_ins = families.end_of_client(client).await?;
+                consents.forget_client(client).await?;
                 ended.accounts = connections.forget_client(issuer, client).await?;
                 clients.forget(client).await?;
             }
             Whose::Everybodys => {
                 ended.codes = codes.forget_all().await?;
                 ended.sign_ins = families.end_all().await?;
+                consents.forget_all().await?;
                 ended.accounts = connections.forget_issuer(issuer).await?;
             }
+            // Whoever ends one has ended what is kept of it.
+            Whose::SignIn(_) => {}
         }
         // What was issued between the first step and the last.
         store.publish(REVOKED, &record).await?;
         tracing::warn!(?whose, ?ended, "sign-ins were ended");
         Ok(ended)
+    }
+
+    /// Ends the access tokens of one sign-in, whose refresh tokens are ended.
+    pub(super) async fn end_sign_in(&self, session: &str) -> Result<(), Fault> {
+        self.declare(&Whose::SignIn(session.to_owned())).await.map(drop)
     }
 
     /// Whether a caller's token was good, and is not any more.
@@ -126,8 +132,14 @@ impl Revocations {
         if known.is_empty() {
             return false;
         }
-        let client = caller.claim("client_id").and_then(Value::as_str).unwrap_or_default();
-        [Whose::Everybodys, Whose::Person(caller.subject().to_owned()), Whose::Client(client.to_owned())]
+        let text = |name| caller.claim(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        // Nobody signs in twice as one sign-in, so its tokens have ended whenever they were issued.
+        known.contains_key(&Whose::SignIn(text("sid")))
+            || [
+                Whose::Everybodys,
+                Whose::Person(caller.subject().to_owned()),
+                Whose::Client(text("client_id")),
+            ]
             .iter()
             .any(|whose| known.get(whose).is_some_and(|at| issued <= *at))
     }
@@ -170,6 +182,18 @@ impl Revocations {
         }
     }
 
+    /// Lets every replica know that tokens of before are good no more.
+    async fn declare(&self, whose: &Whose) -> Result<Record, Fault> {
+        let Parts { store, clock, .. } = &*self.parts;
+        let at = clock.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let record = Record { whose: whose.clone(), at };
+        let terms = Terms::lasting(REMEMBERED).under(ALL.index(&[]));
+        store.put(&key(whose), &record, &terms, Expect::Anything).await?;
+        self.learn([record.clone()]);
+        store.publish(REVOKED, &record).await?;
+        Ok(record)
+    }
+
     fn take(&self, records: Vec<Record>, forget: &impl Fn(&str, &Whose)) {
         for record in &records {
             forget(&self.parts.issuer, &record.whose);
@@ -208,5 +232,6 @@ fn key(whose: &Whose) -> crate::store::Key {
         Whose::Person(subject) => REVOKED.key(&["person", subject]),
         Whose::Client(client) => REVOKED.key(&["client", client]),
         Whose::Everybodys => REVOKED.key(&["everybody"]),
+        Whose::SignIn(session) => REVOKED.key(&["sign-in", session]),
     }
 }

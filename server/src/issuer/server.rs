@@ -3,6 +3,7 @@
 use super::{
     access::AccessTokens,
     authorize::Offer,
+    beginnings::Beginnings,
     browsing,
     client::{Client, Clients, Described, GrantType, Limits, Proof},
     code::Codes,
@@ -77,6 +78,7 @@ impl AuthorizationServer {
             mut resources,
             trusted,
             registration,
+            sign_ins,
             lifetimes,
             algorithm,
             turn,
@@ -116,6 +118,7 @@ impl AuthorizationServer {
             clients: clients.clone(),
             codes: codes.clone(),
             journeys: Journeys::new(store.clone(), PATIENCE),
+            beginnings: Beginnings::new(sign_ins, clock.clone()),
             consents: Consents::new(store.clone()),
             tickets: Tickets::new(store.clone(), clock.clone()),
             upstreams: Upstreams::new(upstreams, &claims, &clock),
@@ -145,6 +148,7 @@ impl AuthorizationServer {
         };
         let revocations = Revocations::new(store.clone(), issuer, kept, clock);
         let services = services.trusting(Trusted::new(trusted)).heeding(revocations.clone());
+        let families = families.telling(revocations.clone());
         let token = TokenEndpoint { clients, codes, families, access, services };
         let (issuer, resource) = (issuer.to_owned(), resource.to_owned());
         Ok(Self {

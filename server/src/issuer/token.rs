@@ -4,7 +4,7 @@ use super::{
     access::AccessTokens,
     claimed,
     client::{Client, Clients, Credentials, Evidence, GrantType},
-    code::{Codes, Redeemed, Shown},
+    code::{Codes, Issued, Redeemed, Shown},
     error::{Code, Fault, Problem, Refusal},
     family::Families,
     form::Form,
@@ -78,16 +78,32 @@ impl TokenEndpoint {
             redirect: form.get("redirect_uri"),
             verifier: form.need("code_verifier")?,
         };
-        let issued = match self.codes.redeem(form.need("code")?, &shown).await? {
+        let code = form.need("code")?;
+        let issued = match self.codes.redeem(code, &shown).await? {
             Redeemed::Granted(issued) => issued,
-            Redeemed::Again { family } => {
-                self.families.end(&family).await?;
+            Redeemed::Again { family, session } => {
+                self.families.end(&family, &session).await?;
                 tracing::warn!(client = client.id, "a code was shown twice; what came of it is ended");
-                return Err(ended().into());
+                let what = "the code was used before, so what came of it is ended";
+                return Err(Refusal::new(Code::InvalidGrant, what).into());
             }
         };
         same_resource(&issued.grant, form)?;
-        let refresh = self.families.begin(&issued.family, &issued.grant).await?.ok_or_else(ended)?;
+        self.begin(code, *issued).await
+    }
+
+    /// What begins with a code that was spent just now.
+    async fn begin(&self, code: &str, issued: Issued) -> Result<(Grant, String), Problem> {
+        // The first of all who show a code is answered, also where the next one was so fast that the family is ended by
+        // now: one that came a moment later would have ended it as well. Nothing outlives that. `begin` leaves no family
+        // that was ended, and the sign-in of the access token was ended with it.
+        let refresh = self.families.begin(&issued.family, &issued.grant).await?;
+        // Whoever ends the sign-ins of a person forgets their codes first, and then the families that there are. One that
+        // was not there yet finds its code forgotten.
+        if !self.codes.still_counts(code).await? {
+            self.families.end(&issued.family, &issued.grant.session).await?;
+            return Err(Refusal::new(Code::InvalidGrant, "the sign-in was ended meanwhile").into());
+        }
         Ok((issued.grant, refresh))
     }
 
@@ -166,10 +182,6 @@ fn answer(grant: &Grant, token: &str, lifetime: Duration, besides: Option<(&str,
     answer
 }
 
-fn ended() -> Refusal {
-    Refusal::new(Code::InvalidGrant, "the code was used before, so what came of it is ended")
-}
-
 fn same_resource(grant: &Grant, form: &Form<'_>) -> Result<(), Refusal> {
     if form.all("resource").all(|told| told == grant.resource) {
         return Ok(());
@@ -246,6 +258,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_shows_a_code_first_is_answered_and_has_nothing_that_outlives_the_second() {
+        let scene = Scene::new();
+        let endpoint = token_endpoint(&scene).await;
+        let code = endpoint.codes.issue(issued()).await.unwrap();
+        // The other one is refused while this one is on its way.
+        endpoint.families.end("family", "session").await.unwrap();
+        let answer = endpoint.answer(None, redeem(&code).as_bytes()).await.unwrap();
+        for name in ["access_token", "refresh_token"] {
+            let token = answer[name].as_str().unwrap();
+            let asked = format!("client_id=confidential&client_secret=s+ecret&token={token}");
+            let told = endpoint.introspect(None, asked.as_bytes()).await.unwrap();
+            assert_eq!(told, json!({"active": false}), "{name}");
+        }
+        assert_eq!(said(&endpoint, &refresh(&answer["refresh_token"])).await, Code::InvalidGrant);
+    }
+
+    /// A person's sign-ins are ended between the two steps in which a code becomes tokens.
+    #[tokio::test]
+    async fn nobody_slips_through_who_redeems_a_code_while_their_sign_ins_are_ended() {
+        let scene = Scene::new();
+        let endpoint = token_endpoint(&scene).await;
+        let code = endpoint.codes.issue(issued()).await.unwrap();
+        let (client, redirect) = ("client", Some("https://client.example/callback"));
+        let shown = Shown { client, redirect, verifier: VERIFIER };
+        let Redeemed::Granted(spent) = endpoint.codes.redeem(&code, &shown).await.unwrap() else {
+            panic!("it was not spent before");
+        };
+        assert_eq!(endpoint.codes.forget_person("alice").await.unwrap(), 0);
+        assert_eq!(endpoint.families.end_of_person("alice").await.unwrap(), 0);
+        let begun = endpoint.begin(&code, *spent).await;
+        assert!(matches!(begun, Err(Problem::Refused(refusal)) if refusal.code() == Code::InvalidGrant));
+        assert!(!endpoint.families.has_session("session").await.unwrap());
+    }
+
+    #[tokio::test]
     async fn what_was_not_granted_is_not_given_and_nothing_is_spent_by_asking() {
         let scene = Scene::new();
         let endpoint = token_endpoint(&scene).await;
@@ -319,7 +366,7 @@ mod tests {
     async fn a_client_may_end_what_it_has_and_learns_nothing_of_the_rest() {
         let scene = Scene::new();
         let endpoint = token_endpoint(&scene).await;
-        let token = endpoint.families.begin("family", &grant()).await.unwrap().unwrap();
+        let token = endpoint.families.begin("family", &grant()).await.unwrap();
         let body = format!("token={token}&client_id=client");
         for known_or_not in ["token=none&client_id=client", body.as_str(), body.as_str()] {
             endpoint.revoke(None, known_or_not.as_bytes()).await.unwrap();

@@ -22,9 +22,36 @@ use axum::{
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+/// What a backend is told in each of its sessions, of which every replica may have one.
+const FOR_EVERY_SESSION: [&str; 3] = ["resources/subscribe", "resources/unsubscribe", "logging/setLevel"];
+
 impl Talk<'_> {
-    /// What a message comes to.
+    /// What a message comes to, here and at other replicas.
     pub(super) async fn answer(
+        &self,
+        message: &Message<'_>,
+        body: &Bytes,
+    ) -> Result<Response<Body>, Refused> {
+        let answered = self.answer_here(message, body).await?;
+        if let Speech::Legacy(session) = &self.speech
+            && self.concerns_others(message)
+        {
+            self.hub.replicas.pass_on(session, body).await;
+        }
+        Ok(answered)
+    }
+
+    fn concerns_others(&self, message: &Message<'_>) -> bool {
+        match (message.method.as_deref(), message.answers) {
+            (Some("notifications/initialized"), _) => false,
+            (Some(method), _) => message.id.is_none() || FOR_EVERY_SESSION.contains(&method),
+            (None, Some(id)) => !id.get().contains(&format!(":{}:", self.hub.replicas.me())),
+            (None, None) => false,
+        }
+    }
+
+    /// What a message comes to here.
+    pub(super) async fn answer_here(
         &self,
         message: &Message<'_>,
         body: &Bytes,
@@ -150,7 +177,15 @@ impl Talk<'_> {
     async fn answer_back(&self, session: &Session, id: &RawValue, body: &Bytes) -> Result<(), Refused> {
         let nobody = || Refusal::invalid_request("nobody has asked what this answers");
         let told: String = serde_json::from_str(id.get()).map_err(|_| nobody())?;
-        let (name, theirs) = told.split_once(':').ok_or_else(nobody)?;
+        let [name, replica, theirs] = told.splitn(3, ':').collect::<Vec<_>>()[..] else {
+            return Err(nobody().into());
+        };
+        if *replica != **self.hub.replicas.me() {
+            if self.hub.replicas.are_several() {
+                return Ok(());
+            }
+            return Err(Refusal::try_again("another replica asked this, or one that has ended").into());
+        }
         if name.is_empty() {
             return session.questions.answer(theirs, body.clone()).ok_or_else(|| nobody().into());
         }

@@ -304,9 +304,18 @@ impl Catalogues {
         Some((*place, uri.get(*ours..)?.to_owned()))
     }
 
-    /// Something has changed, for whomever.
-    pub(super) fn forget(&self) {
-        self.lock().clear();
+    /// Something of this kind has changed, for whomever.
+    pub(super) fn forget(&self, kind: Kind) {
+        let is_about = |of: Kind| of == kind || (of == Kind::Templates && kind == Kind::Resources);
+        for found in self.lock().values_mut() {
+            found.owners.retain(|(of, _), _| !is_about(*of));
+            if is_about(Kind::Tools) {
+                found.effects.clear();
+            }
+            if is_about(Kind::Templates) {
+                found.templates.clear();
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Authority, Found>> {

@@ -118,6 +118,12 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, -32600, "there is no such session; initialize a new one")
     }
 
+    /// It is nobody's fault, and another try may succeed.
+    pub(super) fn try_again(what: &str) -> Self {
+        let refusal = Self::new(StatusCode::OK, TRY_AGAIN, format!("{what}; try again"));
+        refusal.with_data(json!({"retry_after_seconds": 1}))
+    }
+
     /// The backend said something that is not MCP.
     pub(super) fn backend(name: &str, what: &str) -> Self {
         let refusal = Self::new(StatusCode::OK, BACKEND_FAILED, format!("backend `{name}` {what}"));

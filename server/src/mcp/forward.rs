@@ -59,11 +59,6 @@ impl Talk<'_> {
             Box::pin(self.permit_use(peer, asked.message, theirs)).await?;
         }
         let mut way = self.way(peer).await?;
-        if let (Way::Line(_), Speech::Modern { .. }, Some(state)) =
-            (&way, &self.speech, asked.message.params.request_state)
-        {
-            return self.go_on(&asked, state).await;
-        }
         if let (Way::Stateless, Speech::Legacy(session), true) =
             (&way, &self.speech, asked.is_about_watching())
         {
@@ -88,6 +83,12 @@ impl Talk<'_> {
         }
         let way = self.other_way(peer, refused).await?;
         self.send(peer, &way, &asked).await
+    }
+
+    /// The state of the call that a request goes on with, where it was us who parked that.
+    fn continues<'a>(&self, way: &Way, asked: &Asked<'a>) -> Option<&'a RawValue> {
+        let state = asked.message.params.request_state;
+        state.filter(|_| matches!(way, Way::Line(_)) && self.speech.is_modern())
     }
 
     /// Whether the client knows nothing of headers for arguments.
@@ -126,6 +127,9 @@ impl Talk<'_> {
     }
 
     async fn send(&self, peer: &Peer, way: &Way, asked: &Asked<'_>) -> Result<Response<Body>, Refused> {
+        if let Some(state) = self.continues(way, asked) {
+            return self.go_on(asked, state).await;
+        }
         match (way, &self.speech) {
             (Way::Stateless, speech) => {
                 let flights = Arc::default();

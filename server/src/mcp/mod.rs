@@ -37,6 +37,7 @@ mod peer;
 mod pool;
 mod questions;
 mod relay;
+mod replicas;
 mod rounds;
 mod route;
 mod scan;

@@ -156,7 +156,7 @@ impl Rounds {
     async fn ask(&self, required: &Required<'_>, mouth: &Mouth) -> Option<Round> {
         let mut waiting = Vec::new();
         for (key, Needed { method, params }) in &required.input_requests {
-            let (id, answered) = self.session.questions.ask()?;
+            let (id, answered) = self.session.questions.ask(self.lasting.talk().hub.replicas.me())?;
             let params = params.map(|params| format!(",\"params\":{}", params.get())).unwrap_or_default();
             let question =
                 format!(r#"{{"jsonrpc":"2.0","id":{},"method":{}{params}}}"#, quoted(&id), method.get());

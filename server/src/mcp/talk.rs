@@ -12,7 +12,8 @@ use super::{
     parked::Parked,
     peer::{Caller, Peer, Request, Said},
     pool::{Authority, Pool},
-    session::{Greeting, Session},
+    replicas::Replicas,
+    session::{Greeting, Latest, Session},
 };
 use crate::config::{access::Access, endpoint::Lists};
 use axum::http::{HeaderMap, HeaderValue};
@@ -37,6 +38,7 @@ pub(super) struct Hub {
     pub(super) before: Before,
     pub(super) pool: Pool,
     pub(super) parked: Parked,
+    pub(super) replicas: Arc<Replicas>,
 }
 
 /// One request of a client's, and everything that may be done for it.
@@ -49,7 +51,7 @@ pub(super) struct Talk<'t> {
 }
 
 /// The same for as long as somebody wants it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lasting {
     hub: Arc<Hub>,
     who: Authenticated,
@@ -157,6 +159,13 @@ impl Speech {
 }
 
 impl Lasting {
+    /// For whoever used a session last.
+    pub(super) fn of(hub: Arc<Hub>, latest: Latest, speech: Speech) -> Self {
+        let Latest { who, headers } = latest;
+        let authority = Authority::of(who.identity());
+        Self { hub, who, headers, speech, authority }
+    }
+
     pub(super) fn talk(&self) -> Talk<'_> {
         let caller = Caller { who: &self.who, headers: &self.headers };
         Talk { hub: &self.hub, caller, speech: self.speech.clone(), authority: self.authority }

@@ -17,7 +17,11 @@ use countersign_fixtures::{
 use countersign_tests::{mcp::Python, peers, person::Person, process::Counterpart};
 use house::{House, Running, Setting, Shown};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 use tempfile::tempdir;
 use tokio::process::Command;
 use tower::ServiceBuilder;
@@ -208,29 +212,72 @@ fn notes(tap: &Tap) -> String {
 }
 
 #[tokio::test]
-async fn the_inspector_signs_in() {
+async fn the_inspector_signs_in_and_renews_a_token_that_is_good_no_more() {
     let house = House::new().await;
     let upstreams = [house.corp()];
     let gateway = house.gateway(&by_group(&upstreams, Shown::Minted)).await;
     for (era, who, role) in [("legacy", "alice", ADMIN), ("modern", "bob", USER)] {
         let home = tempdir().unwrap();
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let build = peers::npm().join("node_modules/@modelcontextprotocol/inspector/clients/launcher/build");
-        // What it tells a person, it says to its standard error.
-        let mut inspector = Command::new("/bin/sh");
-        inspector.args(["-c", "exec \"$@\" 2>&1", "sh"]).arg(peers::node()).arg(build.join("index.js"));
-        inspector.args(["--cli", &gateway.endpoint, "--transport", "http", "--protocol-era", era]);
-        inspector.args(["--format", "json", "--quiet", "--method", "tools/call", "--tool-name", "whoami"]);
-        inspector.args(["--callback-url", &format!("http://127.0.0.1:{port}/oauth/callback")]);
+        let callback = format!("http://127.0.0.1:{port}/oauth/callback");
         // It believes that somebody is there who can be shown a page.
-        inspector.env_clear().env("HOME", home.path()).env("MCP_AUTO_OPEN_ENABLED", "true");
-        let mut inspector = Counterpart::start(&mut inspector);
-        let address = inspector.wait_for("Please navigate to: ").await;
+        let mut signing_in = inspector(&gateway, era, home.path(), &["--callback-url", &callback]);
+        let mut signing_in = Counterpart::start(signing_in.env("MCP_AUTO_OPEN_ENABLED", "true"));
+        let address = signing_in.wait_for("Please navigate to: ").await;
         let mut person = Person::called(who);
         person.serve(&address).await;
         assert!(person.saw("Let MCP Inspector act for you?"), "{era} {who}: {person:?}");
-        let me = inspector.wait_for("{\"result\":").await;
+        let me = signing_in.wait_for("{\"result\":").await;
         assert!(me.contains(&format!("\"role\":\"{role}\"")), "{era} {who}: {me}");
         arrived(&house, Shown::Minted, role, &format!("{who}@example.com"));
+        signing_in.wait().await;
+
+        // What it has kept is refused from now on, and nobody is there to be asked.
+        let (kept, spoilt) = spoil_tokens(home.path());
+        let mut later = inspector(&gateway, era, home.path(), &["--stored-auth-only"]);
+        let me = Counterpart::start(&mut later).wait_for("{\"result\":").await;
+        assert!(me.contains(&format!("\"role\":\"{role}\"")), "{era} {who}: {me}");
+        let renewed = signed_tokens(&fs::read_to_string(&kept).unwrap());
+        assert!(!renewed.is_empty() && !renewed.contains(&spoilt), "{era} {who}: it keeps a new one");
     }
+}
+
+/// One call by the Inspector, which keeps what it has in `home`.
+fn inspector(gateway: &Running, era: &str, home: &Path, more: &[&str]) -> Command {
+    let build = peers::npm().join("node_modules/@modelcontextprotocol/inspector/clients/launcher/build");
+    // What it tells a person, it says to its standard error.
+    let mut inspector = Command::new("/bin/sh");
+    inspector.args(["-c", "exec \"$@\" 2>&1", "sh"]).arg(peers::node()).arg(build.join("index.js"));
+    inspector.args(["--cli", &gateway.endpoint, "--transport", "http", "--protocol-era", era]);
+    inspector.args(["--format", "json", "--quiet", "--method", "tools/call", "--tool-name", "whoami"]);
+    inspector.args(more).env_clear().env("HOME", home).env("MCP_INSPECTOR_SECRET_STORE", "file");
+    inspector
+}
+
+/// Makes the token that is kept somewhere below `home` another one, as if its time was over: where, and which.
+fn spoil_tokens(home: &Path) -> (PathBuf, String) {
+    let mut folders = vec![home.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            if let Some(token) = signed_tokens(&text).pop() {
+                let (start, signature) = token.rsplit_once('.').unwrap();
+                let spoilt = format!("{start}.{}", signature.chars().rev().collect::<String>());
+                fs::write(&path, text.replace(&token, &spoilt)).unwrap();
+                return (path, spoilt);
+            }
+        }
+    }
+    panic!("it keeps no token");
+}
+
+/// Every JWT in a text.
+fn signed_tokens(text: &str) -> Vec<String> {
+    let is_of_token = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let words = text.split(|letter| !is_of_token(letter));
+    words.filter(|word| word.starts_with("eyJ") && word.split('.').count() == 3).map(str::to_owned).collect()
 }

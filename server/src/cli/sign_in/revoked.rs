@@ -104,6 +104,49 @@ async fn everything_of_a_client_ends_and_so_does_the_client() {
     assert_eq!(refresh(&house, &good, &others).await, StatusCode::BAD_REQUEST);
 }
 
+/// A code, or a refresh token, that is shown twice ends the sign-in that it is of; and so does a client that signs out.
+#[tokio::test]
+async fn access_tokens_end_with_the_sign_in_that_they_are_of_and_with_no_other() {
+    let mut house = House::new().await;
+    house.everybody_is("alice");
+    let (app, other) = (house.register(SITE).await, house.replica().await);
+    let kept = house.signed_in(&app, &mut Browser::default()).await;
+    for how in ["code", "refresh token", "sign-out"] {
+        let mut browser = Browser::default();
+        let page = browser.open(&house.asking(&app, &[])).await;
+        let mut page = browser.decide(&page, "yes").await;
+        while page.is_question() {
+            page = browser.decide(&page, "no").await;
+        }
+        let code = page.told("code");
+        let tokens = house.redeem(&app, &code).await.json();
+        let token = tokens["access_token"].as_str().unwrap();
+        assert!(house.call_at(&other, token).await.get("result").is_some(), "{how}");
+        match how {
+            "code" => assert_eq!(house.redeem(&app, &code).await.status, StatusCode::BAD_REQUEST),
+            "refresh token" => {
+                assert_eq!(refresh(&house, &app, &tokens).await, StatusCode::OK);
+                assert_eq!(refresh(&house, &app, &tokens).await, StatusCode::BAD_REQUEST);
+            }
+            _ => {
+                let form = [("client_id", &*app.id), ("token", tokens["refresh_token"].as_str().unwrap())];
+                let answer = Plain::default().post_form(&house.at("/oauth/revoke"), &form).await;
+                assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+            }
+        }
+        for server in [&house.issuer, &other] {
+            let answer =
+                soon(|answer| answer["status"] == REFUSED, async || house.call_at(server, token).await).await;
+            assert_eq!(answer, json!({"status": REFUSED}), "{how}");
+            let still = house.call_at(server, kept["access_token"].as_str().unwrap()).await;
+            assert!(
+                still.get("result").is_some(),
+                "{how}: another sign-in of the same person goes on: {still}"
+            );
+        }
+    }
+}
+
 /// The command, as it is typed.
 async fn typed(arguments: &[&str]) -> Result<(), Failure> {
     let arguments: Vec<String> = ["countersign"].iter().chain(arguments).map(ToString::to_string).collect();

@@ -175,7 +175,7 @@ async fn a_service_that_was_called_goes_on_in_the_callers_name_and_that_shows() 
     let act = &house.claims_of(&next)["act"];
     assert_eq!((&act["sub"], &act["act"]["sub"]), (&json!("client:helper"), &json!("client:service")));
     // Whoever signs out takes all of that along.
-    house.endpoint.families.end("family").await.unwrap();
+    house.endpoint.families.end("family", "session").await.unwrap();
     for token in [&answer, &next] {
         let token = text(&token["access_token"]);
         assert!(house.endpoint.services.own.live(token).await.unwrap().is_none());

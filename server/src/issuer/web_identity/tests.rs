@@ -104,9 +104,19 @@ impl House {
 
     /// What a backend was signed for, when `who` called it in `role`.
     async fn call(&self, who: &'static str, role: &str) -> Result<String, BoxError> {
+        self.call_through(&self.identities, who, role).await
+    }
+
+    /// The same at another replica.
+    async fn call_through(
+        &self,
+        identities: &WebIdentities,
+        who: &'static str,
+        role: &str,
+    ) -> Result<String, BoxError> {
         let roles =
             Roles::builder().with_fallback(role.parse()?).with_session_name("{sub}".parse()?).build()?;
-        let session = Session::minted(Minter(self.identities.clone(), self.minted.clone()))
+        let session = Session::minted(Minter(identities.clone(), self.minted.clone()))
             .with_duration(Duration::from_secs(900))
             .with_tag(SessionTag::new("Team", TextExpression::compile("claims.team")?).transitive())
             .with_source_identity(SessionValue::session_name())
@@ -230,19 +240,31 @@ async fn keys_change_while_sts_keeps_them_and_nothing_fails() {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let mut kids = std::collections::BTreeSet::new();
     let begun = house.read.load(Ordering::Relaxed);
+    let (url, turn) = (house.server.url(), Duration::from_secs(30 * 24 * 3600));
+    let clock = house.scene.clock();
+    let other = WebIdentities::open(&house.scene.store, &url, Algorithm::Es256, turn, clock);
+    let other = other.await.unwrap();
     let turns: u64 = 4 * 75;
     for turn in 0..turns {
-        // STS reads the keys for the first of two, and has them from before for the second. Keys change in between.
-        for (pause, tended) in [(5 * 60 + 1, false), (30, true), (29, false)] {
+        // STS reads the keys for the first of two, and has them from before for the second. Keys change in between, at
+        // the one replica or the other; the other looks later, and STS may have asked the one that has not looked yet.
+        for (pause, tended) in [(5 * 60 + 1, false), (29, true), (29, false)] {
             house.scene.hands.advance(minutes(pause));
             if tended {
-                house.identities.tend().await.unwrap();
+                let [first, second] = match turn % 2 {
+                    0 => [&house.identities, &other],
+                    _ => [&other, &house.identities],
+                };
+                first.tend().await.unwrap();
                 if turn == 4 * 40 {
-                    assert!(house.identities.0.keys.rotate().await.unwrap());
+                    assert!(first.rotate().await.unwrap());
                 }
+                house.scene.hands.advance(minutes(1));
+                second.tend().await.unwrap();
                 continue;
             }
-            house.call("alice", ADMIN).await.unwrap();
+            let replica = if pause == 29 { &other } else { &house.identities };
+            house.call_through(replica, "alice", ADMIN).await.unwrap();
             kids.insert(jsonwebtoken::decode_header(house.last_token()).unwrap().kid.unwrap());
         }
     }

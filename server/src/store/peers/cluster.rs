@@ -1,11 +1,12 @@
 //! Three primaries that share the slots.
 
-use super::server::{Server, connected, free_port, patient, subject};
+use super::server::{Server, connected, patient, subject};
 use crate::store::{
     Expect, Kind, Notice,
     contract::{CODES, EVENTS, PEOPLE, every_rule, long},
     redis::{Deployment, Redis, Settings},
 };
+use countersign_tests::redis::free_port;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 

@@ -5,29 +5,19 @@ use crate::store::{
     contract::{Subject, seal},
     redis::{Address, Deployment, Patience, Redis, Settings},
 };
-use countersign_tests::peers;
+use countersign_tests::redis as process;
 use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
 use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher,
-    net::{Ipv4Addr, TcpListener},
-    path::{Path, PathBuf},
-    process::Stdio,
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 use tempfile::{TempDir, tempdir};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-};
 
 /// One server. It is killed, by its id, when this is dropped.
 pub(crate) struct Server {
-    port: u16,
+    process: process::Redis,
     folder: TempDir,
-    arguments: Vec<String>,
-    child: Option<Child>,
 }
 
 /// Waits for as long as a busy machine takes.
@@ -37,17 +27,18 @@ pub(super) const PATIENCE: Patience =
 impl Server {
     /// A Redis that has written to disk what it acknowledges, and has these settings besides.
     pub(crate) async fn start(settings: &[&str]) -> Self {
-        let durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
-        Self::started(durable.iter().chain(settings).map(ToString::to_string).collect(), None).await
+        Self::started(&[&process::DURABLE, settings].concat(), tempdir().unwrap()).await
     }
 
     /// A sentinel. It keeps what it learns in the file of its settings.
     pub(super) async fn start_sentinel(settings: &str) -> Self {
-        Self::started(vec!["--sentinel".to_owned()], Some(settings)).await
+        let folder = tempdir().unwrap();
+        std::fs::write(folder.path().join("redis.conf"), settings).unwrap();
+        Self::started(&["--sentinel"], folder).await
     }
 
     pub(crate) const fn port(&self) -> u16 {
-        self.port
+        self.process.port()
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -55,7 +46,7 @@ impl Server {
     }
 
     pub(super) fn address(&self) -> Address {
-        address(self.port)
+        address(self.port())
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -64,73 +55,29 @@ impl Server {
 
     /// For what only Redis itself can be asked.
     pub(super) async fn directly(&self) -> MultiplexedConnection {
-        let client = Client::open(format!("redis://127.0.0.1:{}/", self.port)).unwrap();
+        let client = Client::open(format!("redis://127.0.0.1:{}/", self.port())).unwrap();
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
         client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
     }
 
     /// SIGKILL; it is gone afterwards.
     pub(crate) async fn kill(&mut self) {
-        self.child.take().unwrap().kill().await.unwrap();
+        self.process.kill().await;
     }
 
     /// It is there, and does nothing any more.
     pub(super) async fn hang(&self) {
-        let process = self.child.as_ref().and_then(Child::id).unwrap();
-        let told = Command::new("kill").args(["-STOP", &process.to_string()]).status().await.unwrap();
-        assert!(told.success());
+        self.process.hang().await;
     }
 
     /// Starts it again where it was, with what is on its disk.
     pub(crate) async fn restart(&mut self) {
-        let child = self.spawned().await;
-        assert!(child.is_some(), "port {} is taken meanwhile", self.port);
-        self.child = child;
+        self.process.restart().await;
     }
 
-    async fn started(arguments: Vec<String>, file: Option<&str>) -> Self {
-        let mut server = Self { port: 0, folder: tempdir().unwrap(), arguments, child: None };
-        // A port that is free now may be taken in a moment.
-        for _ in 0..20 {
-            server.port = free_port();
-            if let Some(text) = file {
-                std::fs::write(server.file(), text).unwrap();
-            }
-            server.child = server.spawned().await;
-            if server.child.is_some() {
-                return server;
-            }
-        }
-        panic!("{:?} does not start", server.arguments);
-    }
-
-    async fn spawned(&self) -> Option<Child> {
-        let mut command = Command::new(peers::redis_server());
-        if self.file().exists() {
-            command.arg(self.file());
-        }
-        let mut child = command
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--dir"])
-            .arg(self.folder.path())
-            .args(self.arguments.iter().map(|argument| argument.replace("{port}", &self.port.to_string())))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-        while let Some(line) = output.next_line().await.unwrap() {
-            if line.contains("Ready to accept connections") || line.contains("Sentinel ID is") {
-                // Redis does not mind that nobody reads on.
-                return Some(child);
-            }
-        }
-        child.wait().await.unwrap();
-        None
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("sentinel.conf")
+    async fn started(arguments: &[&str], folder: TempDir) -> Self {
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        Self { process: process::Redis::start(folder.path(), arguments).await, folder }
     }
 }
 
@@ -154,13 +101,4 @@ pub(super) fn patient(deployment: Deployment) -> Settings {
 
 pub(super) fn address(port: u16) -> Address {
     format!("127.0.0.1:{port}").parse().unwrap()
-}
-
-/// Below the ports that the system gives to clients, so that a killed server finds its own again.
-pub(super) fn free_port() -> u16 {
-    let random = RandomState::new();
-    (0_u64..)
-        .map(|turn| 20_000 + u16::try_from(random.hash_one(turn) % 12_000).unwrap())
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .unwrap()
 }
