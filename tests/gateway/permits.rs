@@ -221,6 +221,7 @@ async fn who_may_not_read_may_not_watch_or_complete_either() {
     for reference in [
         json!({"type": "ref/prompt", "name": "restock"}),
         json!({"type": "ref/resource", "uri": "warehouse+warehouse://stock/{sku}"}),
+        json!({"type": "ref/prompt", "name": null, "uri": "warehouse+warehouse://stock/{sku}"}),
     ] {
         let refused = ask("completion/complete", json!({"ref": reference, "argument": argument})).await;
         assert_eq!(refused["error"]["code"], -32602, "{refused}");

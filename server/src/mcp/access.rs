@@ -97,7 +97,7 @@ impl Talk<'_> {
         let read = || Call::of(Kind::Resources.use_());
         let (call, what, ours) = match message.method.as_deref().unwrap_or_default() {
             "prompts/get" => {
-                self.listed(Kind::Prompts, name).await?;
+                self.known_prompt(name).await?;
                 if !self.may_see(peer, None, &get()) {
                     return Err(Refusal::unknown("prompt", name).into());
                 }
@@ -107,7 +107,7 @@ impl Talk<'_> {
                 (read().on_resource(theirs).with_arguments(Map::new()), "resource", uri.into())
             }
             "completion/complete" => match message.params.reference.and_then(Object::parse) {
-                Some(reference) if reference.has("name") => {
+                Some(reference) if reference.all("name").any(|name| name.get() != "null") => {
                     (get(), "prompt", written(&reference, "name").into())
                 }
                 Some(reference) => {
@@ -129,11 +129,11 @@ impl Talk<'_> {
         self.hub.peer(place).is_ok_and(|peer| self.permit(peer, &wanted).is_ok())
     }
 
-    /// Whether a backend has it. Asked where somebody must not be told by the backend that it does not.
-    async fn listed(&self, kind: Kind, ours: &str) -> Result<(), Refused> {
-        let known = || self.hub.catalogues.owner(self.authority, kind, ours).is_some();
+    /// Refuses what no backend lists, before a backend does in words of its own.
+    async fn known_prompt(&self, ours: &str) -> Result<(), Refused> {
+        let known = || self.hub.catalogues.owner(self.authority, Kind::Prompts, ours).is_some();
         if !known() {
-            self.list_all(kind).await?;
+            self.list_all(Kind::Prompts).await?;
         }
         if known() { Ok(()) } else { Err(Refusal::unknown("prompt", ours).into()) }
     }
