@@ -243,6 +243,20 @@ impl Error {
         Self::new(Kind::UnacceptableToken, "the access token was revoked")
     }
 
+    /// For a layer of one's own behind [`VerifyIdentity`](crate::identity): the access token is good, and does not reach
+    /// as far as its bearer wants to go. `scopes` are the smallest set that would do, and what the challenge names.
+    ///
+    /// ```
+    /// use countersign::{Error, Kind};
+    ///
+    /// let error = Error::insufficient_scope(["stock:write"]);
+    /// assert_eq!((error.kind(), error.scopes()), (Kind::InsufficientScope, &["stock:write".to_owned()][..]));
+    /// ```
+    pub fn insufficient_scope<T: Into<String>>(scopes: impl IntoIterator<Item = T>) -> Self {
+        let error = Self::new(Kind::InsufficientScope, "the access token lacks a scope that this takes");
+        error.with_scopes(scopes.into_iter().map(Into::into).collect())
+    }
+
     /// For programs.
     pub fn kind(&self) -> Kind {
         self.0.kind

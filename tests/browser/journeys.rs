@@ -129,6 +129,7 @@ async fn whatever_goes_wrong_is_said_on_a_page() {
     for (name, url, heading) in [
         ("unknown_client", scene.authorize(&[("client_id", "nobody")]), mistaken),
         ("wrong_redirect", scene.authorize(&[("redirect_uri", &elsewhere)]), mistaken),
+        ("wrong_scope", scene.authorize(&[("scope", "everything")]), mistaken),
         ("too_long", scene.authorize(&[("state", &long)]), "This address is too long"),
         ("no_ticket", scene.issuer("/oauth/connect/wiki"), "This link is none of ours, or it is too old"),
         (

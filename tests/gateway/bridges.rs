@@ -1,7 +1,7 @@
 //! Clients of one era before backends of the other.
 
 use crate::{
-    gateway::{Gateway, MODERN, mcp_at, message},
+    gateway::{Gateway, MODERN, mcp_at, message, unsigned},
     several_live::{connect, text},
 };
 use countersign_fixtures::{
@@ -29,8 +29,8 @@ use serde_json::{Value, json};
 const WATCHED: &str = "test://watched-resource";
 
 /// A gateway before a backend that was never taught 2026-07-28, and one that has no sessions.
-struct House {
-    gateway: Gateway,
+pub(crate) struct House {
+    pub(crate) gateway: Gateway,
     old: Everything,
     new: Everything,
     heard_by_new: Listening,
@@ -39,13 +39,18 @@ struct House {
 
 impl House {
     async fn build() -> Self {
+        Self::with(|text| text).await
+    }
+
+    /// The same, with the gateway's configuration changed by `edit`.
+    pub(crate) async fn with(edit: impl FnOnce(String) -> String) -> Self {
         let (old, new, heard_by_new) = (Everything::default(), Everything::default(), Listening::default());
         let servers = [
             Server::start(legacy_only(old.router())).await,
             Server::start(heard_by_new.before(modern_only(new.router()))).await,
         ];
         let backends = [("old", mcp_at(&servers[0])), ("new", mcp_at(&servers[1]))];
-        let gateway = Gateway::with_backends(&backends).await;
+        let gateway = Gateway::with(|text| edit(text + &unsigned(&backends))).await;
         Self { gateway, old, new, heard_by_new, _servers: servers }
     }
 }
@@ -83,7 +88,10 @@ async fn every_client_reaches_every_backend() {
 
 #[tokio::test]
 async fn every_backend_can_ask_every_client() {
-    let house = House::build().await;
+    backends_ask_clients(&House::build().await).await;
+}
+
+pub(crate) async fn backends_ask_clients(house: &House) {
     for era in [Era::Legacy, Era::Modern] {
         let (client, _heard) = connect(&house.gateway, era).await;
         for backend in ["old", "new"] {
@@ -123,7 +131,10 @@ async fn every_backend_can_ask_every_client() {
 
 #[tokio::test]
 async fn what_a_client_cancels_ends_where_it_runs_whatever_that_speaks() {
-    let house = House::build().await;
+    cancelled_calls_end(&House::build().await).await;
+}
+
+pub(crate) async fn cancelled_calls_end(house: &House) {
     for (time, era) in [Era::Legacy, Era::Modern].into_iter().enumerate() {
         let (client, mut heard) = connect(&house.gateway, era).await;
         for (backend, everything) in [("old", &house.old), ("new", &house.new)] {
@@ -140,7 +151,10 @@ async fn what_a_client_cancels_ends_where_it_runs_whatever_that_speaks() {
 
 #[tokio::test]
 async fn a_subscription_hears_of_changes_whatever_a_backend_speaks() {
-    let house = House::build().await;
+    Box::pin(subscriptions_hear(&House::build().await)).await;
+}
+
+pub(crate) async fn subscriptions_hear(house: &House) {
     let (client, _heard) = connect(&house.gateway, Era::Modern).await;
     let of_new = format!("new+{WATCHED}");
     let chosen =
@@ -163,9 +177,12 @@ async fn a_subscription_hears_of_changes_whatever_a_backend_speaks() {
 }
 
 #[tokio::test]
-#[allow(deprecated, reason = "so are subscriptions of sessions")]
 async fn the_client_of_a_session_hears_of_changes_whatever_a_backend_speaks() {
-    let house = House::build().await;
+    sessions_hear(&House::build().await).await;
+}
+
+#[allow(deprecated, reason = "so are subscriptions of sessions")]
+pub(crate) async fn sessions_hear(house: &House) {
     let (client, mut heard) = connect(&house.gateway, Era::Legacy).await;
     let of_new = format!("new+{WATCHED}");
     for uri in [WATCHED, &of_new] {
@@ -226,26 +243,11 @@ async fn results_of_old_backends_are_whole_for_new_clients() {
 
 #[tokio::test]
 async fn a_parked_call_goes_on_once_for_the_same_caller_and_arguments() {
-    let house = House::build().await;
-    let capable = |params: Value| {
-        let mut params = params;
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": MODERN,
-            "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        });
-        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}).to_string()
-    };
-    let call = async |who: &str, params: Value| {
-        let authorization = format!("Bearer {}", house.gateway.token(who));
-        let headers = [
-            ("authorization", authorization.as_str()),
-            ("mcp-protocol-version", MODERN),
-            ("mcp-method", "tools/call"),
-            ("mcp-name", "old__test_elicitation"),
-        ];
-        message(&house.gateway.send(Method::POST, &headers, &capable(params)).await)
-    };
+    parked_calls_go_on_once(&House::build().await).await;
+}
+
+pub(crate) async fn parked_calls_go_on_once(house: &House) {
+    let call = async |who: &str, params: Value| call_elicitation(&house.gateway, who, params).await;
     let asks = json!({"name": "old__test_elicitation", "arguments": {"message": "Who?"}});
     let asked = call("bob", asks.clone()).await;
     assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
@@ -273,6 +275,24 @@ async fn a_parked_call_goes_on_once_for_the_same_caller_and_arguments() {
         "{done}"
     );
     assert_eq!(call("bob", with(&asks, state)).await["error"]["code"], -32602, "only once");
+}
+
+/// Calls the old server's tool that asks, as a client without sessions that can be asked.
+pub(crate) async fn call_elicitation(gateway: &Gateway, who: &str, mut params: Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}).to_string();
+    let authorization = format!("Bearer {}", gateway.token(who));
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("mcp-protocol-version", MODERN),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "old__test_elicitation"),
+    ];
+    message(&gateway.send(Method::POST, &headers, &body).await)
 }
 
 #[tokio::test]

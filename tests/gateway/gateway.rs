@@ -35,6 +35,12 @@ pub(crate) struct Gateway {
     config: NamedTempFile,
 }
 
+/// Another gateway at the same address.
+pub(crate) struct Replica {
+    _process: Counterpart,
+    _config: NamedTempFile,
+}
+
 impl Gateway {
     /// Admins are admins, everybody else is a user.
     pub(crate) async fn start() -> Self {
@@ -59,6 +65,14 @@ impl Gateway {
         self.process = Counterpart::start(countersign().arg("serve").arg("-c").arg(self.config.path()));
         self.endpoint = self.process.wait_for("listening on ").await;
         self.world.trust_tokens_for(&[&self.endpoint]);
+    }
+
+    /// Another process of the same configuration, changed by `edit`, beside this one.
+    pub(crate) async fn replica(&self, edit: impl FnOnce(String) -> String) -> Replica {
+        let config = written(&edit(std::fs::read_to_string(self.config.path()).unwrap()));
+        let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(config.path()));
+        assert_eq!(process.wait_for("listening on ").await, self.endpoint);
+        Replica { _process: process, _config: config }
     }
 
     /// Beside the warehouse, which wants signatures, these backends (name and address), which want nothing.

@@ -8,8 +8,10 @@
 )]
 
 mod abilities;
+mod anonymous;
 mod arms;
 mod auth_kinds;
+mod balancer;
 mod batches;
 mod bridges;
 mod conformance;
@@ -20,9 +22,12 @@ mod failures;
 mod fidelity;
 mod gateway;
 mod kept;
+mod naming;
 mod peers;
+mod permits;
 mod programs;
 mod relay;
+mod search;
 mod sessions;
 mod several;
 mod several_live;

@@ -2,7 +2,6 @@
 //! kept.
 
 mod account;
-mod balancer;
 mod secrets;
 
 pub(crate) use self::{
@@ -10,8 +9,10 @@ pub(crate) use self::{
     secrets::{Secrets, bytes_in},
 };
 
-use self::balancer::Balancer;
-use crate::gateway::{MODERN, countersign, message, modern_body};
+use crate::{
+    balancer::Balancer,
+    gateway::{MODERN, countersign, message, modern_body},
+};
 use bytes::Bytes;
 use countersign_fixtures::{
     clock::Clock,

@@ -93,17 +93,15 @@ async fn v02_every_provider_that_is_named_is_one() {
 
 #[tokio::test]
 async fn v03_it_is_said_whose_token_is_exchanged() {
-    let with = |subject: &str| {
+    let with = |subject: &str, upstreams: &str| {
         let exchange = "token_url: 'https://a.example/', client_id: a, client_authentication: none";
-        gateway(
-            &format!("{{token_exchange: {{{exchange}, subject: {subject}}}}}"),
-            &format!("{CORP}, {GITHUB}"),
-            "",
-            "",
-        )
+        gateway(&format!("{{token_exchange: {{{exchange}, subject: {subject}}}}}"), upstreams, "", "")
     };
-    let (good, bad) = (with("{upstream: {provider: corp}}"), with("{upstream: {}}"));
-    insta::assert_snapshot!(Folder::new().examples(&good, &[&bad]).await);
+    let two = format!("{CORP}, {GITHUB}");
+    let (good, bad) = (with("{upstream: {provider: corp}}", &two), with("{upstream: {}}", &two));
+    let folder = Folder::new();
+    insta::assert_snapshot!(folder.examples(&good, &[&bad]).await);
+    assert_eq!(folder.says(&with("{upstream: {}}", CORP)).await.0, 0, "there is but one");
 }
 
 #[tokio::test]
@@ -165,6 +163,81 @@ async fn v07_tokens_are_for_this_gateway_too() {
     ];
     let bad: Vec<&str> = bad.iter().map(String::as_str).collect();
     insta::assert_snapshot!(Folder::new().examples(&good, &bad).await);
+}
+
+#[tokio::test]
+async fn v12_sessions_are_called_by_what_is_said() {
+    let with = |name: &str, more: &str| {
+        let roles = "service: execute-api, region: us-east-1, roles: {fallback: 'arn:aws:iam::123456789012:role/User'}";
+        let corp = CORP.replace("name: corp", "name: corp, claims: [email, groups]");
+        gateway(&format!("{{aws: {{{roles}, session_name: '{name}'}}}}"), &corp, "", more)
+    };
+    let folder = Folder::new();
+    for good in ["{sub}", "{claims.email}", "mcp-{claims.client_id}-{claims.sub}"] {
+        let (code, out) = folder.says(&with(good, "")).await;
+        assert!(code == 0 && !out.contains("V-12"), "{good}: {out}");
+    }
+    // Who comes with a token of somebody else may have it, so the server starts all the same.
+    let mut told = String::new();
+    for name in ["{claims.emial}", "{claims.login}-{claims.team.name}"] {
+        let (code, out) = folder.says(&with(name, "")).await;
+        assert_eq!(code, 0, "{out}");
+        told += &out;
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn proxies_are_named_by_their_addresses() {
+    let with = |proxies: &str| plain("", &format!("trusted_proxies: [{proxies}]\n"));
+    let good = with("10.0.0.0/8, '::1', 'fd00::/8', 192.0.2.7");
+    let bad = with("10.1.2.3/8, 10.0.0.0/33, 0.0.0.0/0, 10.0.0/8, proxy.internal");
+    insta::assert_snapshot!(Folder::new().examples(&good, &[&bad]).await);
+}
+
+/// A gateway of anonymous callers, before a backend with this `auth`.
+fn anonymous(auth: &str, more: &str) -> String {
+    format!(
+        "identity: anonymous\nbackends:\n  it: {{url: 'https://backend.example/mcp', auth: {auth}}}\n{more}"
+    )
+}
+
+#[tokio::test]
+async fn v09_whoever_is_signed_in_is_not_anonymous() {
+    let good = anonymous("none", "");
+    let bad = plain("", "identity: anonymous\n");
+    insta::assert_snapshot!(Folder::new().examples(&good, &[&bad]).await);
+}
+
+#[tokio::test]
+async fn anonymous_callers_have_nothing_of_their_own_and_are_of_this_machine() {
+    let own = "{aws: {service: execute-api, region: us-east-1, credentials: service}}";
+    let good = anonymous(own, "");
+    let roles =
+        "service: execute-api, region: us-east-1, roles: {fallback: 'arn:aws:iam::123456789012:role/User'}";
+    let endpoint = "token_url: 'https://a.example/', client_id: a, client_authentication: none";
+    let bad = [
+        anonymous(&format!("{{aws: {{{roles}}}}}"), ""),
+        anonymous(&format!("{{aws: {{{roles}, credentials: brokered}}}}"), ""),
+        anonymous("{upstream_token: {provider: github}}", ""),
+        anonymous(&format!("{{token_exchange: {{{endpoint}}}}}"), ""),
+        anonymous(
+            &format!(
+                "{{id_jag: {{{endpoint}, provider: corp, asserted_by: 'https://login.example.com', \
+                 authorization_server: 'https://a.example'}}}}"
+            ),
+            "",
+        ),
+        anonymous("none", "listen: 0.0.0.0:8080\npublic_url: https://mcp.example.com\n"),
+        anonymous("none", "public_url: https://mcp.example.com\n"),
+        anonymous("none", "").replace("anonymous", "anonymus"),
+    ];
+    let bad: Vec<&str> = bad.iter().map(String::as_str).collect();
+    let folder = Folder::new();
+    insta::assert_snapshot!(folder.examples(&good, &bad).await);
+    let meant =
+        "listen: 0.0.0.0:8080\npublic_url: https://mcp.example.com\ndangerous_allow_anonymous: true\n";
+    assert_eq!(folder.says(&anonymous("none", meant)).await.0, 0);
 }
 
 #[tokio::test]

@@ -120,7 +120,8 @@ impl<'e> Checker<'e> {
         match (root(name), named.as_slice()) {
             (None, []) if is_type(name) => Ok(()),
             (None, _) => problem(at, format!("nothing is called `{name}` here")),
-            (Some(Root::Actor), _) => self.refers(name),
+            (Some(Root::Actor), _) | (Some(Root::Method), []) => self.refers(name),
+            (Some(Root::Method), _) => problem(at, format!("`{name}` is a text, and has nothing in it")),
             (Some(Root::Fields(fields)), [field, ..]) if fields.contains(field) => {
                 self.refers(format!("{name}.{field}"))
             }
@@ -128,7 +129,7 @@ impl<'e> Checker<'e> {
                 let known: Vec<_> = fields.iter().map(|field| format!("{name}.{field}")).collect();
                 problem(at, format!("there is {} and no more of `{name}`", known.join(", ")))
             }
-            (Some(Root::Claims), [claim, ..]) => self.refers(format!("{name}.{claim}")),
+            (Some(Root::Claims | Root::Arguments), [one, ..]) => self.refers(format!("{name}.{one}")),
             (Some(Root::Upstream), [provider, "claims", claim, ..]) => {
                 self.refers(format!("{name}.{provider}.claims.{claim}"))
             }
@@ -138,7 +139,14 @@ impl<'e> Checker<'e> {
             (Some(Root::Upstream), [provider, ..]) if whole || path.steps.len() > 2 => {
                 self.refers(format!("{name}.{provider}"))
             }
-            (Some(Root::Claims | Root::Upstream), []) if whole || !path.steps.is_empty() => self.refers(name),
+            (Some(Root::Claims | Root::Upstream | Root::Arguments), [])
+                if whole || !path.steps.is_empty() =>
+            {
+                self.refers(name)
+            }
+            (Some(Root::Arguments), []) => {
+                problem(at, "`arguments` are all of them; say which, as in arguments.table")
+            }
             (Some(Root::Claims), []) => {
                 problem(at, "`claims` are all of them; say which, as in claims.email")
             }

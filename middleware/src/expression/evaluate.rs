@@ -75,6 +75,10 @@ impl VariableResolver for Names<'_, '_> {
             "tool.read_only" => truth(tool.is_none_or(|tool| tool.is_read_only())),
             "tool.destructive" => truth(tool.is_some_and(|tool| tool.is_destructive())),
             "request.method" => text(self.facts.method()),
+            "method" => text(self.facts.call()?.method()),
+            "arguments" => self.facts.arguments.as_ref().map(|arguments| CowVal::Borrowed(arguments)),
+            "resource.uri" => text(self.facts.call()?.uri()?),
+            "prompt.name" => text(self.facts.call()?.prompt()),
             _ => match shortcuts::meaning(name) {
                 Some((Shortcut::Claim, claim)) => self.facts.claims.find(claim).map(CowVal::Borrowed),
                 Some((Shortcut::Has, claim)) => truth(self.facts.claims.all().contains_key(claim)),
@@ -101,9 +105,8 @@ impl From<ExecutionError> for EvaluationError {
         #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is open")]
         Self(match error {
             ExecutionError::NoSuchKey(_) => Reason::MissingKey,
-            ExecutionError::UndeclaredReference(name) if shortcuts::meaning(&name).is_some() => {
-                Reason::MissingKey
-            }
+            // Of what may be named here, some is known of some calls only.
+            ExecutionError::UndeclaredReference(_) => Reason::MissingKey,
             ExecutionError::NoSuchOverload(overload) => {
                 let types = overload.argument_types().join(", ");
                 Reason::Overload(format!("`{}` does not go with ({types})", readable(overload.function())))

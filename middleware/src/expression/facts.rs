@@ -1,4 +1,7 @@
-use super::values::{Boxed, Claims, actors, upstream};
+use super::{
+    call::Call,
+    values::{Boxed, Claims, actors, upstream},
+};
 use crate::proof::{Actor, Identity, Operation, Proves, Stage, UpstreamToken, UpstreamTokens};
 use http::Method;
 use serde_json::{Map, Value};
@@ -14,8 +17,12 @@ use std::{collections::BTreeMap, fmt, sync::OnceLock};
 /// | `backend.name` | where the call goes; empty where nobody [said so](crate::proof::Authenticated::about) |
 /// | `tool.name`, `tool.read_only`, `tool.destructive` | what it runs; without a tool, an empty name and nothing changed |
 /// | `request.method` | of the request to the backend |
+/// | `method` | what is asked for, as its protocol calls it, in a [`Call`] |
+/// | `arguments` | what goes along with that, by name |
+/// | `resource.uri`, `prompt.name` | which one is asked for; empty where none is |
 ///
-/// A claim is converted when an expression first looks at it, and once for all expressions that do.
+/// The last three rows are known where somebody [said](Facts::calling) what is called; elsewhere an expression that looks
+/// at them has no answer. A claim is converted when an expression first looks at it, and once for all expressions that do.
 ///
 /// ```
 /// use countersign::{expression::{EvaluationError, Expression, Facts}, proof::{Identity, Proves}};
@@ -33,6 +40,8 @@ pub struct Facts<'a> {
     upstream: Option<&'a UpstreamTokens>,
     operation: Option<&'a Operation>,
     method: &'a str,
+    call: Option<&'a Call>,
+    pub(super) arguments: Option<Claims<'a>>,
     converted_actors: OnceLock<Boxed<'a>>,
     converted_upstream: OnceLock<Boxed<'a>>,
 }
@@ -90,9 +99,19 @@ impl<'a> Facts<'a> {
             upstream: None,
             operation: self.operation,
             method: self.method,
+            call: self.call,
+            arguments: self.call.and_then(Call::arguments).map(Claims::new),
             converted_actors: OnceLock::new(),
             converted_upstream: OnceLock::new(),
         })
+    }
+
+    /// The same, where `call` is what the caller asks for.
+    #[must_use]
+    pub fn calling(mut self, call: &'a Call) -> Self {
+        self.arguments = call.arguments().map(Claims::new);
+        self.call = Some(call);
+        self
     }
 
     /// Who vouches for the caller.
@@ -121,9 +140,10 @@ impl<'a> Facts<'a> {
         actors: &'a [Actor],
         upstream: &'a UpstreamTokens,
         operation: &'a Operation,
+        call: &'a Call,
     ) -> Self {
         let of_caller = Self::about("issuer", "subject", claims, actors, &Method::POST);
-        Self { upstream: Some(upstream), operation: Some(operation), ..of_caller }
+        Self { upstream: Some(upstream), operation: Some(operation), ..of_caller }.calling(call)
     }
 
     fn about(
@@ -141,6 +161,8 @@ impl<'a> Facts<'a> {
             upstream: None,
             operation: None,
             method: method.as_str(),
+            call: None,
+            arguments: None,
             converted_actors: OnceLock::new(),
             converted_upstream: OnceLock::new(),
         }
@@ -152,6 +174,10 @@ impl<'a> Facts<'a> {
 
     pub(super) fn method(&self) -> &'a str {
         self.method
+    }
+
+    pub(super) fn call(&self) -> Option<&'a Call> {
+        self.call
     }
 
     pub(super) fn actors_value(&self) -> &Boxed<'a> {

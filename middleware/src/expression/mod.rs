@@ -19,6 +19,7 @@
 //! missing claim count as empty: `"admins" in claims.groups` is false for somebody without groups. An expression
 //! without an answer has not said no: whoever asked refuses.
 
+mod call;
 mod check;
 mod covers;
 mod evaluate;
@@ -27,6 +28,7 @@ mod invalid;
 mod levels;
 mod names;
 mod pattern;
+mod possible;
 mod program;
 mod rewrite;
 mod shortcuts;
@@ -37,6 +39,7 @@ mod trial;
 mod values;
 
 pub use self::{
+    call::Call,
     evaluate::EvaluationError,
     facts::{Facts, InvalidClaims, Supposed},
     invalid::InvalidExpression,
@@ -88,6 +91,29 @@ impl Expression {
                 .map(|truth| *truth.inner())
                 .ok_or_else(|| EvaluationError::wrong_result("bool", value))
         })
+    }
+
+    /// Whether it says yes, or may say so once all of the call is known: what a list asks of everything in it.
+    ///
+    /// Whatever looks at what is not known yet counts as possible, so this hides nothing that could be used, and may
+    /// show something that cannot. Where all is known, it is [`is_true`](Self::is_true), and `false` where that has no
+    /// answer.
+    ///
+    /// ```
+    /// use countersign::expression::{Call, Expression, Supposed};
+    ///
+    /// let claims = serde_json::json!({"iss": "https://login.example.com", "sub": "alice", "team": "data"});
+    /// let alice = Supposed::from_claims(claims.as_object().cloned().unwrap_or_default())?;
+    /// let rule = Expression::compile("claims.team == 'data' && arguments.table == 'stock'")?;
+    /// let call = Call::of("tools/call");
+    /// assert!(rule.may_be_true(&alice.facts().calling(&call)));
+    /// let arguments = serde_json::json!({"table": "wages"}).as_object().cloned().unwrap_or_default();
+    /// let call = call.with_arguments(arguments);
+    /// assert!(!rule.may_be_true(&alice.facts().calling(&call)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn may_be_true(&self, facts: &Facts<'_>) -> bool {
+        self.0.may_be_true(facts)
     }
 
     /// What it always says, if it looks at nothing.

@@ -11,17 +11,25 @@ pub(super) enum Root {
     Claims,
     Actor,
     Upstream,
+    /// What a request carries, by name.
+    Arguments,
+    /// A text.
+    Method,
     /// One of the names that only lead to these fields.
     Fields(&'static [&'static str]),
 }
 
-const ROOTS: [(&str, Root); 6] = [
+const ROOTS: [(&str, Root); 10] = [
     ("claims", Root::Claims),
     ("actor", Root::Actor),
     ("upstream", Root::Upstream),
     ("backend", Root::Fields(&["name"])),
     ("tool", Root::Fields(&["name", "read_only", "destructive"])),
     ("request", Root::Fields(&["method"])),
+    ("method", Root::Method),
+    ("arguments", Root::Arguments),
+    ("resource", Root::Fields(&["uri"])),
+    ("prompt", Root::Fields(&["name"])),
 ];
 
 /// Names of types, for `type(x) == string`.

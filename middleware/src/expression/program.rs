@@ -1,10 +1,12 @@
 use super::{
+    call::Call,
     check::{Problem, check},
     evaluate::{ENVIRONMENT, EvaluationError, evaluate},
     facts::Facts,
     invalid::InvalidExpression,
     levels,
     pattern::Pattern,
+    possible::Chances,
     rewrite::rewrite,
     shortcuts,
     tree::{depth, forget_places},
@@ -49,6 +51,11 @@ impl Program {
         evaluate(&self.tree, &self.patterns, facts, read)?
     }
 
+    /// Whether it says yes, or may as soon as everything is known.
+    pub(super) fn may_be_true(&self, facts: &Facts<'_>) -> bool {
+        Chances::of(&self.tree, &self.patterns, facts).yes
+    }
+
     pub(super) fn constant(&self) -> Option<bool> {
         self.constant
     }
@@ -89,8 +96,8 @@ fn compile(source: &str, wanted: Wanted) -> Result<Program, InvalidExpression> {
 
 fn constant(tree: &IdedExpr, patterns: &[Pattern]) -> Option<bool> {
     let (claims, nobody) = (Map::new(), UpstreamTokens::new(BTreeMap::new()));
-    let operation = Operation::on("");
-    let facts = Facts::made_up(&claims, &[], &nobody, &operation);
+    let (operation, call) = (Operation::on(""), Call::of(""));
+    let facts = Facts::made_up(&claims, &[], &nobody, &operation, &call);
     let truth = |value: &dyn Val| value.downcast_ref::<CelBool>().map(|truth| *truth.inner());
     evaluate(tree, patterns, &facts, truth).ok().flatten()
 }

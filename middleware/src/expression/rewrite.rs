@@ -70,7 +70,7 @@ fn with_pattern(call: &mut CallExpr, patterns: &mut Vec<Pattern>) -> Result<(), 
 /// `has(claims.a.b)`.
 fn presence(tree: &IdedExpr) -> Vec<Expr> {
     let Some(path) = Path::of(tree) else { return Vec::new() };
-    if !matches!(root(path.name), Some(Root::Claims | Root::Upstream)) {
+    if !matches!(root(path.name), Some(Root::Claims | Root::Upstream | Root::Arguments)) {
         return Vec::new();
     }
     let test = |from: &IdedExpr, to: Member<'_>| match to {

@@ -6,6 +6,7 @@
 //! others may hide it.
 
 use super::{
+    call::Call,
     check::Problem,
     evaluate::{EvaluationError, evaluate},
     facts::Facts,
@@ -111,11 +112,13 @@ fn attempt_with<'l>(
     wanted: Wanted,
     values: impl Iterator<Item = (&'l Leaf, Value)>,
 ) -> Result<(), EvaluationError> {
-    let (mut claims, mut upstream) = (Map::new(), BTreeMap::<String, Map<String, Value>>::new());
-    for (Leaf { provider, path }, value) in values {
-        match provider {
-            None => plant(&mut claims, path, value),
-            Some(provider) => plant(upstream.entry(provider.clone()).or_default(), path, value),
+    let (mut claims, mut arguments) = (Map::new(), Map::new());
+    let mut upstream = BTreeMap::<String, Map<String, Value>>::new();
+    for (Leaf { from, path }, value) in values {
+        match from {
+            From::Claims => plant(&mut claims, path, value),
+            From::Arguments => plant(&mut arguments, path, value),
+            From::Upstream(provider) => plant(upstream.entry(provider.clone()).or_default(), path, value),
         }
     }
     let token = |claims| UpstreamToken::new(String::new().into(), None, None).with_claims(claims);
@@ -125,7 +128,8 @@ fn attempt_with<'l>(
         [Actor { issuer: Some("issuer".to_owned()), subject: "agent".to_owned() }],
     );
     let operation = Operation::on("backend").calling(Tool::named("tool"));
-    let facts = Facts::made_up(&claims, &actors, &tokens, &operation);
+    let call = Call::of("method").with_arguments(arguments);
+    let facts = Facts::made_up(&claims, &actors, &tokens, &operation, &call);
     match evaluate(tree, patterns, &facts, |value| wanted.check(value)) {
         Ok(answer) => answer,
         Err(error) if is_about_types(&error) => Err(error.into()),
@@ -146,11 +150,19 @@ fn is_about_types(error: &ExecutionError) -> bool {
     )
 }
 
-/// A claim that an expression asks for and looks into no further.
+/// A claim or an argument that an expression asks for and looks into no further.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Leaf {
-    provider: Option<String>,
+    from: From,
     path: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum From {
+    Claims,
+    Arguments,
+    /// What this provider says.
+    Upstream(String),
 }
 
 fn leaves(tree: &IdedExpr) -> BTreeSet<Leaf> {
@@ -158,9 +170,8 @@ fn leaves(tree: &IdedExpr) -> BTreeSet<Leaf> {
     collect_leaves(tree, &mut found);
     let all = found.clone();
     found.retain(|leaf| {
-        let goes_on = |other: &Leaf| {
-            other.provider == leaf.provider && other != leaf && other.path.starts_with(&leaf.path)
-        };
+        let goes_on =
+            |other: &Leaf| other.from == leaf.from && other != leaf && other.path.starts_with(&leaf.path);
         !all.iter().any(goes_on)
     });
     found
@@ -186,12 +197,15 @@ fn collect_leaves(tree: &IdedExpr, into: &mut BTreeSet<Leaf>) {
         let named: Vec<String> = path.named().into_iter().map(str::to_owned).collect();
         match (root(path.name), named.split_first()) {
             (Some(Root::Claims), Some(_)) => {
-                into.insert(Leaf { provider: None, path: named });
+                into.insert(Leaf { from: From::Claims, path: named });
+            }
+            (Some(Root::Arguments), Some(_)) => {
+                into.insert(Leaf { from: From::Arguments, path: named });
             }
             (Some(Root::Upstream), Some((provider, [_, claim, ..]))) => {
                 let path = named.iter().skip(2).cloned().collect::<Vec<_>>();
                 debug_assert_eq!(path.first(), Some(claim));
-                into.insert(Leaf { provider: Some(provider.clone()), path });
+                into.insert(Leaf { from: From::Upstream(provider.clone()), path });
             }
             _ => {}
         }

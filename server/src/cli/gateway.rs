@@ -1,14 +1,20 @@
 use super::{Failure, inbox::Inbox};
 use crate::{
-    config::resolved::{self, ENDPOINT, own_address},
-    http::router,
+    config::{
+        callers::Callers,
+        resolved::{self, ENDPOINT, own_address},
+    },
+    http::{Admitted, router},
     issuer::{AuthorizationServer, Whose},
     mcp::{Connect, Relay},
     store::{self, Connections, Store},
     upstream::{self, Tokens},
 };
 use axum::{Router, http::Uri};
-use countersign::{clock::SystemClock, identity::Verifier};
+use countersign::{
+    clock::SystemClock,
+    identity::{self, Verifier, VerifierBuilder},
+};
 use futures_util::future::join_all;
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
@@ -25,6 +31,7 @@ pub(super) struct Gateway {
     app: Router,
     backends: Vec<upstream::Backend>,
     signs_in: Option<AuthorizationServer>,
+    relay: Arc<Relay>,
     /// Where somebody on this machine asks for a sign-in to be ended.
     inbox: Option<Inbox>,
 }
@@ -41,7 +48,14 @@ impl Gateway {
     /// The same over a store that is open.
     pub(super) async fn over(config: resolved::Gateway, store: Option<Store>) -> Result<Self, Failure> {
         let resolved::Gateway {
-            listen, public_url, issuers, backends, endpoint, authorization_server, ..
+            listen,
+            public_url,
+            trusted_proxies,
+            callers,
+            backends,
+            endpoint,
+            authorization_server,
+            ..
         } = config;
         let cannot_listen = |error| cannot_listen(listen, &error);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
@@ -53,7 +67,7 @@ impl Gateway {
         };
         let issuer = own_address(&public_url);
         let resource = format!("{issuer}{ENDPOINT}");
-        let signs_in = match authorization_server.zip(store) {
+        let signs_in = match authorization_server.zip(store.clone()) {
             Some((config, store)) => {
                 let clock = Arc::new(SystemClock);
                 let opened = AuthorizationServer::open(config, &store, &issuer, &resource, clock);
@@ -73,14 +87,7 @@ impl Gateway {
             }
         }
         let own = signs_in.as_ref().map(|(server, _)| (issuer.clone(), server.trusted()));
-        let others =
-            issuers.into_iter().map(|issuer| (issuer.name().to_owned(), issuer.expecting(&resource)));
-        let (names, trusted): (Vec<_>, Vec<_>) = own.into_iter().chain(others).unzip();
-        let verifier = trusted
-            .into_iter()
-            .fold(Verifier::builder(), |builder, issuer| builder.trust(issuer))
-            .build()
-            .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
+        let admitted = admitted(callers, own, &resource)?;
         let tokens =
             signs_in.as_ref().map(|(server, connections)| Tokens::new(connections.clone(), server.renewal()));
         let backends = backends.into_iter().map(|backend| upstream::backend(backend, tokens.as_ref()));
@@ -90,10 +97,12 @@ impl Gateway {
         })?;
         let signs_in = signs_in.map(|(server, _)| server);
         let connect = Connect::at(&public_url, signs_in.as_ref().map(AuthorizationServer::tickets));
-        let relay = Relay::new(backends.clone(), endpoint, connect)
+        let shared = store.filter(Store::may_be_shared);
+        let relay = Relay::new(backends.clone(), endpoint, connect, shared)
+            .map(Arc::new)
             .ok_or_else(|| Failure::fault("there is none", "this system's randomness"))?;
-        let app = router(&public_url, &names, verifier, relay, signs_in.as_ref());
-        Ok(Self { listener, listen, public_url, app, backends, signs_in, inbox: None })
+        let app = router(&public_url, admitted, trusted_proxies, relay.clone(), signs_in.as_ref());
+        Ok(Self { listener, listen, public_url, app, backends, signs_in, relay, inbox: None })
     }
 
     /// Where clients speak MCP.
@@ -131,12 +140,28 @@ impl Gateway {
             served = serving => served.map_err(|error| cannot_listen(listen, &error)),
             () = out_of_patience => Ok(()),
             () = upstream::watch(&self.backends) => Ok(()),
+            () = Box::pin(self.relay.heed()) => Ok(()),
             () = Box::pin(tend(self.signs_in.as_ref(), &self.backends, self.inbox.as_ref())) => Ok(()),
         };
         // Whatever happened, no program outlives this one.
         join_all(self.backends.iter().map(upstream::Backend::close)).await;
         served
     }
+}
+
+/// Who is let in at `resource`: `own` is this server itself, where it signs people in.
+fn admitted(
+    callers: Callers,
+    own: Option<(String, identity::Issuer)>,
+    resource: &str,
+) -> Result<Admitted, Failure> {
+    let Callers::Known(issuers) = callers else { return Ok(Admitted::Anybody) };
+    let others = issuers.into_iter().map(|issuer| (issuer.name().to_owned(), issuer.expecting(resource)));
+    let (issuers, trusted): (Vec<_>, Vec<_>) = own.into_iter().chain(others).unzip();
+    let verifier = trusted.into_iter().fold(Verifier::builder(), VerifierBuilder::trust).build();
+    let verifier = verifier
+        .map_err(|error| Failure::usage(error.to_string(), "identity.issuers", "correct the issuer"))?;
+    Ok(Admitted::Verified { issuers, verifier })
 }
 
 /// Looks after what signs people in; for ever where nothing does.

@@ -1,7 +1,7 @@
 //! `countersign serve`: the gateway.
 
 use super::{Failure, gateway::Gateway};
-use crate::config;
+use crate::config::{self, callers::UNEXPOSED};
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf};
 use tracing_subscriber::EnvFilter;
@@ -29,6 +29,10 @@ impl Serve {
         }
         if let Some(listen) = self.listen {
             config.listen = listen;
+        }
+        if !config.callers.may_call_at(config.listen) {
+            let what = "callers are anonymous, and other machines would reach this server";
+            return Err(Failure::usage(what, format!("--listen {}", config.listen), UNEXPOSED));
         }
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -1,10 +1,12 @@
 //! What the one endpoint in front of all backends does: names, sessions, lists.
 
 use super::{
+    access::{Access, resolve_access},
     diagnostic::Findings,
     key::resolve_key,
+    naming::{Naming, resolve_naming},
     raw,
-    tools::{Access, Tools, resolve_access, resolve_tools},
+    tools::{Tools, resolve_tools},
 };
 use crate::store::SealingKey;
 use serde_saphyr::Spanned;
@@ -13,21 +15,14 @@ use std::time::Duration;
 /// How many backends are one.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    pub(crate) prefix: Prefix,
+    pub(crate) naming: Naming,
     pub(crate) sessions: Sessions,
     pub(crate) lists: Lists,
     pub(crate) access: Access,
+    /// Whether clients see two tools that find and call the others.
+    pub(crate) searches: bool,
     /// One for each backend, in their order.
     pub(crate) tools: Vec<Tools>,
-}
-
-/// What tells apart what backends call by the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Prefix {
-    /// `backend__tool`.
-    Backend,
-    /// Names stay as they are. Of two that are the same, the one of the earlier backend counts.
-    None,
 }
 
 /// Sessions of clients that open one.
@@ -48,27 +43,39 @@ pub(crate) struct Lists {
     pub(crate) all_or_nothing: bool,
 }
 
+/// What was written about it.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) naming: Option<raw::Naming>,
+    pub(super) sessions: Option<raw::Sessions>,
+    pub(super) lists: Option<raw::Lists>,
+    pub(super) tools: Option<raw::AllTools>,
+    pub(super) authorization: Option<raw::Authorization>,
+}
+
 /// What was written about the endpoint in front of these backends; `None` where `findings` says why not.
 pub(super) fn resolve_endpoint(
-    naming: Option<raw::Naming>,
-    sessions: Option<raw::Sessions>,
-    lists: Option<raw::Lists>,
-    authorization: Option<raw::Authorization>,
-    backends: &raw::Named<raw::Backend>,
+    said: Said,
+    backends: &mut raw::Named<raw::Backend>,
     findings: &mut Findings,
 ) -> Option<Endpoint> {
-    let prefix = match naming.and_then(|naming| naming.prefix) {
-        Some(raw::Prefix::Backend) => Prefix::Backend,
-        Some(raw::Prefix::None) => Prefix::None,
-        None if backends.0.len() > 1 => Prefix::Backend,
-        None => Prefix::None,
-    };
+    let Said { naming, sessions, lists, tools, authorization } = said;
+    let searches = tools.is_some_and(|tools| tools.search);
     let sessions = resolve_sessions(sessions.unwrap_or_default(), findings);
     let lists = resolve_lists(&lists.unwrap_or_default(), findings);
     let access = resolve_access(authorization, findings);
-    let tools: Vec<_> = backends.0.iter().map(|(_, backend)| resolve_tools(backend, findings)).collect();
-    let tools = tools.into_iter().collect::<Option<_>>();
-    Some(Endpoint { prefix, sessions: sessions?, lists: lists?, access: access?, tools: tools? })
+    let tools: Vec<_> = backends.0.iter_mut().map(|(_, backend)| resolve_tools(backend, findings)).collect();
+    let tools: Option<Vec<_>> = tools.into_iter().collect();
+    // Where tools are not what they should be, names still are looked at.
+    let naming = resolve_naming(naming, &backends.0, tools.as_deref().unwrap_or_default(), findings);
+    Some(Endpoint {
+        naming: naming?,
+        sessions: sessions?,
+        lists: lists?,
+        access: access?,
+        searches,
+        tools: tools?,
+    })
 }
 
 fn resolve_sessions(raw: raw::Sessions, findings: &mut Findings) -> Option<Sessions> {

@@ -15,6 +15,7 @@ use countersign::{
     tokens::Need,
 };
 use serde_saphyr::{Location, Spanned};
+use std::sync::Arc;
 
 /// Whose token is exchanged, and what has to be looked up for that.
 #[derive(Debug)]
@@ -66,7 +67,12 @@ pub(super) fn resolve_exchange(
                 let remedy = "remove it; `token: access` or `token: id` says which of the provider's it is";
                 findings.error(kind.referenced, "`subject_type` is about a caller's own token", remedy);
             }
-            let token = resolve_upstreams(&of, known, &mut needs, findings);
+            let raw::OfSomeProvider { provider, token } = of.value;
+            let provider = match &provider {
+                Some(named) => known.provider(named, findings),
+                None => known.only(of.referenced, findings),
+            };
+            let token = provider.map(|provider| of_provider(provider, token.as_ref(), &mut needs));
             let exchange = asked.of(endpoint?, token?, transposed(actor)?, findings)?;
             Some(TokenExchange::Upstream(exchange, needs))
         }
@@ -151,7 +157,15 @@ fn resolve_upstreams(
     findings: &mut Findings,
 ) -> Option<UpstreamsToken> {
     let provider = known.provider(&raw.provider, findings)?;
-    let (need, token) = match raw.token.as_ref().map(|token| token.value) {
+    Some(of_provider(provider, raw.token.as_ref(), needs))
+}
+
+fn of_provider(
+    provider: Arc<str>,
+    token: Option<&Spanned<WhichToken>>,
+    needs: &mut Vec<Need>,
+) -> UpstreamsToken {
+    let (need, token) = match token.map(|token| token.value) {
         Some(WhichToken::Id) => (Need::id_token(provider.clone()), UpstreamsToken::id_token(provider)),
         Some(WhichToken::Access) | None => {
             (Need::access_token(provider.clone()), UpstreamsToken::access_token(provider))
@@ -160,7 +174,7 @@ fn resolve_upstreams(
     if !needs.contains(&need) {
         needs.push(need);
     }
-    Some(token)
+    token
 }
 
 fn kind_of(raw: TokenType) -> TokenKind {

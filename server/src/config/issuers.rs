@@ -18,6 +18,11 @@ impl Issuer {
         &self.name
     }
 
+    /// What its tokens need, whatever they are used for.
+    pub(super) fn required_scopes(&self) -> &[String] {
+        &self.required_scopes
+    }
+
     /// What is expected of its tokens, at a gateway that is `resource`.
     pub(crate) fn expecting(self, resource: &str) -> identity::Issuer {
         let audience = self.audience.unwrap_or_else(|| resource.to_owned());
@@ -27,7 +32,7 @@ impl Issuer {
 
 /// Who is believed besides ourselves, if `signs_in` says that we sign people in.
 pub(super) fn resolve_issuers(
-    raw: Option<Spanned<raw::Identity>>,
+    raw: Option<Spanned<Vec<raw::Issuer>>>,
     signs_in: bool,
     own: Option<&str>,
     findings: &mut Findings,
@@ -40,7 +45,6 @@ pub(super) fn resolve_issuers(
         findings.error(Location::UNKNOWN, "nobody is trusted, so nobody could sign in", remedy);
         return None;
     };
-    let raw = raw.value.issuers;
     if raw.value.is_empty() {
         findings.error(raw.referenced, "nobody is trusted, so nobody could sign in", "name an issuer");
         return None;
@@ -73,8 +77,10 @@ pub(super) fn resolve_issuers(
 }
 
 pub(super) fn places_of_issuers(raw: Option<&Spanned<raw::Identity>>) -> Vec<Spanned<String>> {
-    let issuers = raw.iter().flat_map(|identity| &identity.value.issuers.value);
-    issuers.map(|issuer| issuer.issuer.clone()).collect()
+    let Some(raw::Identity::Issuers(issuers)) = raw.map(|identity| &identity.value) else {
+        return Vec::new();
+    };
+    issuers.value.iter().map(|issuer| issuer.issuer.clone()).collect()
 }
 
 /// Callers of another issuer connect accounts where an upstream tells who they are, and nowhere else (V-18).

@@ -3,8 +3,10 @@
 //! [`raw`] is the file as it stands, every value with its place; [`resolved`] is made of types that cannot be wrong.
 //! Between the two every problem is found and told, not only the first.
 
+pub(crate) mod access;
 pub(crate) mod authorization_server;
 pub(crate) mod aws;
+pub(crate) mod callers;
 pub(crate) mod diagnostic;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
@@ -13,7 +15,10 @@ mod issuers;
 mod key;
 mod load;
 pub(crate) mod minting;
+pub(crate) mod naming;
 mod near;
+pub(crate) mod networks;
+pub(crate) mod overrides;
 pub(crate) mod program;
 mod providers;
 pub(crate) mod raw;
@@ -22,6 +27,7 @@ pub(crate) mod resolved;
 mod roles;
 mod secret;
 mod service_identity;
+mod session_names;
 mod sessions;
 pub(crate) mod store;
 mod token_endpoint;

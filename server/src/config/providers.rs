@@ -13,6 +13,8 @@ use std::{
 pub(super) enum Known {
     /// There is no authorization server, so nobody's tokens are kept.
     Nobody,
+    /// Nor are callers told apart.
+    Anonymous,
     /// These names, with the token endpoint where that is known from the start.
     Names(BTreeMap<String, Option<TokenEndpoint>>),
 }
@@ -26,7 +28,7 @@ impl Known {
                 findings.error(*referenced, "the provider has no name (V-06)", "name an upstream");
                 None
             }
-            Self::Nobody => {
+            Self::Nobody | Self::Anonymous => {
                 let what = format!("there is no provider `{written}`, and no authorization server (V-01)");
                 let remedy =
                     "describe it in `authorization_server.upstreams`, with `name` and `oidc` or `oauth2`";
@@ -46,6 +48,32 @@ impl Known {
         }
     }
 
+    /// The only provider that there is (V-03).
+    pub(super) fn only(&self, place: Location, findings: &mut Findings) -> Option<Arc<str>> {
+        match self {
+            Self::Nobody | Self::Anonymous => {
+                let what = "there is no provider, and no authorization server (V-01)";
+                let remedy =
+                    "describe one in `authorization_server.upstreams`, with `name` and `oidc` or `oauth2`";
+                findings.error(place, what, remedy);
+                None
+            }
+            Self::Names(providers) => {
+                let known: Vec<&str> = providers.keys().map(String::as_str).collect();
+                if let [only] = known.as_slice() {
+                    return Some((*only).into());
+                }
+                let what = "callers have accounts at several providers, and nothing says of which the token is (V-03)";
+                findings.error(
+                    place,
+                    what,
+                    format!("add `provider:`, which is one of: {}", known.join(", ")),
+                );
+                None
+            }
+        }
+    }
+
     /// Adds to `needs` whatever an expression looks at of providers. `None` where there is a mistake in it.
     pub(super) fn looked_at(
         &self,
@@ -54,6 +82,17 @@ impl Known {
         needs: &mut Vec<Need>,
         findings: &mut Findings,
     ) -> Option<()> {
+        let of_requests = |name: &&String| {
+            let root = name.split('.').next().unwrap_or_default();
+            ["method", "arguments", "resource", "prompt"].contains(&root)
+        };
+        if let Some(name) = references.iter().find(of_requests) {
+            let what =
+                format!("`{name}` is known to `authorization.rules` alone, not to what decides about AWS");
+            let remedy = "look at `claims`, `actor`, `backend.name` or `tool`, or move it there";
+            findings.error(place, what, remedy);
+            return None;
+        }
         for reference in references {
             let Some(path) = reference.strip_prefix("upstream") else { continue };
             let Some(name) = path.strip_prefix('.').and_then(|path| path.split('.').next()) else {
@@ -78,9 +117,14 @@ impl Known {
     /// asked.
     pub(super) fn endpoint(&self, name: &str) -> Option<TokenEndpoint> {
         match self {
-            Self::Nobody => None,
+            Self::Nobody | Self::Anonymous => None,
             Self::Names(providers) => providers.get(name).cloned().flatten(),
         }
+    }
+
+    /// Whether callers are not told apart.
+    pub(super) fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Anonymous)
     }
 
     pub(super) fn has_authorization_server(&self) -> bool {

@@ -5,9 +5,11 @@
 
 mod auth;
 mod authorization_server;
+mod overrides;
+mod permit;
 mod store;
 
-pub(crate) use self::{auth::*, authorization_server::*, store::*};
+pub(crate) use self::{auth::*, authorization_server::*, overrides::*, permit::*, store::*};
 
 use serde::{
     Deserialize, Deserializer,
@@ -22,29 +24,40 @@ use std::{fmt, marker::PhantomData};
 pub(crate) struct Config {
     pub(crate) listen: Option<Spanned<String>>,
     pub(crate) public_url: Option<Spanned<String>>,
+    /// Who tells where requests come from.
+    pub(crate) trusted_proxies: Option<Vec<Spanned<String>>>,
     /// May be left out where there is an authorization server: its own tokens are believed anyway.
     pub(crate) identity: Option<Spanned<Identity>>,
+    /// Whether anonymous callers may come from other machines.
+    #[serde(default)]
+    pub(crate) dangerous_allow_anonymous: bool,
     pub(crate) backends: Spanned<Named<Backend>>,
     pub(crate) naming: Option<Naming>,
     pub(crate) sessions: Option<Sessions>,
     pub(crate) lists: Option<Lists>,
+    pub(crate) tools: Option<AllTools>,
     pub(crate) authorization: Option<Authorization>,
     pub(crate) authorization_server: Option<AuthorizationServer>,
     pub(crate) store: Option<Spanned<Store>>,
 }
 
-/// How the names of several backends stay apart.
+/// How the names of several backends stay apart: in one of these ways.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Naming {
-    pub(crate) prefix: Option<Prefix>,
+    /// `backend`, `none`, or a template.
+    pub(crate) prefix: Option<Spanned<String>>,
+    /// The backends, in the order in which their names count.
+    pub(crate) priority: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) manual: Option<Spanned<Named<NamedByHand>>>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Prefix {
-    Backend,
-    None,
+/// What clients call what a backend has, by its own names.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NamedByHand {
+    pub(crate) tools: Option<Named<Spanned<String>>>,
+    pub(crate) prompts: Option<Named<Spanned<String>>>,
 }
 
 /// The sessions of clients that open one.
@@ -54,6 +67,15 @@ pub(crate) struct Sessions {
     pub(crate) key: Option<Spanned<String>>,
     pub(crate) lifetime_seconds: Option<Spanned<u32>>,
     pub(crate) idle_seconds: Option<Spanned<u32>>,
+}
+
+/// The tools of all backends.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AllTools {
+    /// Whether clients see two tools that find and call the others.
+    #[serde(default)]
+    pub(crate) search: bool,
 }
 
 /// How lists of several backends become one.
@@ -76,9 +98,11 @@ pub(crate) enum Partial {
 
 /// Whose word counts.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Identity {
-    pub(crate) issuers: Spanned<Vec<Issuer>>,
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Identity {
+    /// Nobody's: callers are not told apart.
+    Anonymous,
+    Issuers(Spanned<Vec<Issuer>>),
 }
 
 /// One identity provider.
@@ -120,14 +144,15 @@ pub(crate) struct Tools {
     #[serde(default)]
     pub(crate) deny: Vec<Spanned<String>>,
     pub(crate) rename: Option<Named<Spanned<String>>>,
+    pub(crate) overrides: Option<Named<Spanned<Override>>>,
 }
 
 /// Who may do what.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Authorization {
-    /// Expressions, of which one has to be true.
-    pub(crate) rules: Spanned<Vec<Spanned<String>>>,
+    /// Of these, one has to let a call pass.
+    pub(crate) rules: Spanned<Vec<Spanned<Permit>>>,
 }
 
 /// Who becomes which role.

@@ -3,15 +3,18 @@
 use super::{
     authorization_server::{AuthorizationServer, resolve_authorization_server},
     aws::{Aws, resolve_aws},
+    callers::{Callers, Surroundings, check_needs_no_caller, is_anonymous, resolve_callers},
     diagnostic::Findings,
-    endpoint::{Endpoint, resolve_endpoint},
+    endpoint::{Endpoint, Said, resolve_endpoint},
     exchange::{TokenExchange, resolve_exchange, resolve_id_jag},
     headers::{SecretUri, resolve_forwarding, resolve_headers, resolve_query},
-    issuers::{Issuer, check_strangers, places_of_issuers, resolve_issuers},
+    issuers::{check_strangers, places_of_issuers},
     minting::{Minted, check_minting},
+    networks::{Network, resolve_trusted_proxies},
     program::{Program, resolve_program},
     providers::Known,
     raw,
+    session_names::{check_session_names, session_names},
     store::{Store, resolve_store},
 };
 use axum::http::{HeaderName, Uri};
@@ -34,7 +37,9 @@ pub(crate) struct Gateway {
     pub(crate) listen: SocketAddr,
     /// What callers call us; `None` where that is wherever we listen.
     pub(crate) public_url: Option<Uri>,
-    pub(crate) issuers: Vec<Issuer>,
+    /// Whose word counts on where a request came from.
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) callers: Callers,
     /// At least one, each with a name of its own.
     pub(crate) backends: Vec<Backend>,
     pub(crate) endpoint: Endpoint,
@@ -113,28 +118,49 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     let raw::Config {
         listen,
         public_url,
+        trusted_proxies,
         identity,
-        backends,
+        dangerous_allow_anonymous,
+        mut backends,
         naming,
         sessions,
         lists,
+        tools,
         authorization,
         authorization_server,
         store,
     } = raw;
     let listen = resolve_listen(listen, findings);
+    let place_of_url = public_url.as_ref().map(|url| url.referenced);
     let public_url = resolve_public_url(public_url, listen.as_ref(), findings);
+    let trusted_proxies = resolve_trusted_proxies(trusted_proxies, findings);
     let own = public_url.as_ref().and_then(Option::as_ref).map(own_address);
     let resource = own.as_deref().map(|own| format!("{own}{ENDPOINT}"));
     let signs_in = authorization_server.is_some();
     let named = places_of_issuers(identity.as_ref());
-    let issuers = resolve_issuers(identity, signs_in, own.as_deref(), findings);
+    let anonymous = is_anonymous(identity.as_ref());
+    let around = Surroundings {
+        listen: listen.as_ref(),
+        public_url: public_url.as_ref().and_then(Option::as_ref).zip(place_of_url),
+        signs_in,
+        dangerous_allow_anonymous,
+    };
+    let callers = resolve_callers(identity, &around, own.as_deref(), findings);
     let (authorization_server, known) =
         resolve_authorization_server(authorization_server, resource.as_deref(), findings);
-    let endpoint = resolve_endpoint(naming, sessions, lists, authorization, &backends.value, findings);
+    let known = if anonymous && !signs_in { Known::Anonymous } else { known };
+    let said = Said { naming, sessions, lists, tools, authorization };
+    let mut endpoint = resolve_endpoint(said, &mut backends.value, findings);
+    if let (Some(endpoint), Some(callers), Some(server)) = (&mut endpoint, &callers, &authorization_server) {
+        endpoint.access.granted_to(callers, server.as_ref(), findings);
+    }
+    let templates = session_names(&backends.value);
     let backends = resolve_backends(backends, &known, findings);
     if let (Some(server), Some(backends)) = (authorization_server.iter().flatten().next(), &backends) {
         check_strangers(&named, server, backends, findings);
+    }
+    if let Some(server) = authorization_server.iter().flatten().next() {
+        check_session_names(&templates, server, findings);
     }
     if let (Some(url), Some(backends)) = (&public_url, &backends) {
         check_minting(url.as_ref(), backends, findings);
@@ -143,7 +169,8 @@ pub(super) fn resolve(raw: raw::Config, findings: &mut Findings) -> Option<Gatew
     Some(Gateway {
         listen: listen?.value,
         public_url: public_url?,
-        issuers: issuers?,
+        trusted_proxies: trusted_proxies?,
+        callers: callers?,
         backends: backends?,
         endpoint: endpoint?,
         authorization_server: authorization_server?,
@@ -278,7 +305,11 @@ fn resolve_address(
     let url = raw.url.and_then(|url| backend_address(&url, findings));
     let forward = resolve_forwarding(raw.forward_headers, findings);
     let forwarded = forward.as_deref().unwrap_or_default();
-    let auth = resolve_auth(raw.auth?.value, url.as_ref(), forwarded, known, findings);
+    let auth = raw.auth?;
+    if known.is_anonymous() {
+        check_needs_no_caller(&auth, findings)?;
+    }
+    let auth = resolve_auth(auth.value, url.as_ref(), forwarded, known, findings);
     Some(Address { url: url?, auth: auth?, forward: forward? })
 }
 
@@ -339,13 +370,18 @@ fn web_address(text: &str, place: Location, findings: &mut Findings) -> Option<U
         return None;
     };
     let host = uri.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let loopback = bare == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    let secure = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && loopback);
+    let secure = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && is_loopback(&uri));
     let bare_host = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
     if !secure || host.is_empty() || !bare_host {
         findings.error(place, format!("`{text}` is no address over https"), remedy);
         return None;
     }
     Some(uri)
+}
+
+/// Whether an address leads to this machine.
+pub(super) fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

@@ -45,6 +45,9 @@ pub(super) fn resolve_client(
 ) -> Option<ClientAuthentication> {
     let id = &raw.client_id.value;
     match (raw.client_authentication.map(|how| how.value), raw.client_secret, raw.private_key) {
+        (None, Some(secret), None) if raw.secret_in_form => {
+            Some(ClientAuthentication::post(id, secret_of(raw, secret, findings)?))
+        }
         (None | Some(How::Basic), Some(secret), None) => {
             Some(ClientAuthentication::basic(id, secret_of(raw, secret, findings)?))
         }

@@ -1,7 +1,10 @@
-//! Which tools of a backend there are for clients, and who may do what.
+//! Which tools of a backend there are for clients.
 
-use super::{diagnostic::Findings, raw};
-use countersign::expression::Expression;
+use super::{
+    diagnostic::Findings,
+    overrides::{Override, resolve_overrides},
+    raw,
+};
 use regex::Regex;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
@@ -13,15 +16,13 @@ pub(crate) struct Tools {
     deny: Vec<Pattern>,
     /// By the backend's name.
     rename: BTreeMap<String, String>,
+    /// By the backend's name.
+    pub(crate) overrides: BTreeMap<String, Override>,
     /// Whether only those are there that say they change nothing.
     pub(crate) read_only: bool,
     /// Whether the backend's rules look at what a tool does.
     pub(crate) are_asked_about: bool,
 }
-
-/// Who may do what: whoever meets one of the rules, and everybody where there are none.
-#[derive(Debug, Default)]
-pub(crate) struct Access(pub(crate) Vec<Expression>);
 
 /// Names of tools.
 #[derive(Debug)]
@@ -34,7 +35,12 @@ enum Pattern {
 impl Tools {
     /// Whether every tool is there under its own name.
     pub(crate) fn change_nothing(&self) -> bool {
-        self.allow.is_none() && self.deny.is_empty() && self.rename.is_empty() && !self.read_only
+        !self.hide_some() && self.rename.is_empty() && self.overrides.is_empty()
+    }
+
+    /// Whether some of the backend's are not there.
+    pub(crate) fn hide_some(&self) -> bool {
+        self.allow.is_some() || !self.deny.is_empty() || self.read_only
     }
 
     /// What clients call a tool of the backend's; `None` where it is none of theirs.
@@ -70,9 +76,9 @@ impl Pattern {
     }
 }
 
-pub(super) fn resolve_tools(raw: &raw::Backend, findings: &mut Findings) -> Option<Tools> {
+pub(super) fn resolve_tools(raw: &mut raw::Backend, findings: &mut Findings) -> Option<Tools> {
     let are_asked_about = raw.auth.as_ref().is_some_and(|auth| looks_at_tools(&auth.value));
-    let Some(tools) = &raw.tools else {
+    let Some(tools) = &mut raw.tools else {
         return Some(Tools { read_only: raw.read_only, are_asked_about, ..Tools::default() });
     };
     let allow = tools.allow.as_ref().map(|patterns| resolve_patterns(patterns, findings));
@@ -92,24 +98,10 @@ pub(super) fn resolve_tools(raw: &raw::Backend, findings: &mut Findings) -> Opti
         Some(allow) => Some(allow?),
         None => None,
     };
-    Some(Tools { allow, deny: deny?, rename, read_only: raw.read_only, are_asked_about })
-}
-
-pub(super) fn resolve_access(raw: Option<raw::Authorization>, findings: &mut Findings) -> Option<Access> {
-    let Some(raw) = raw else { return Some(Access::default()) };
-    if raw.rules.value.is_empty() {
-        let remedy = "add a rule that is true for somebody, or remove `authorization`";
-        findings.error(raw.rules.referenced, "without any rule nobody could do anything", remedy);
-        return None;
-    }
-    let compiled = raw.rules.value.iter().map(|rule| {
-        let compiled = Expression::compile(&rule.value);
-        let remedy = "correct the expression; docs/roles.md has examples";
-        compiled.map_err(|error| findings.error(rule.referenced, error.to_string(), remedy)).ok()
-    });
-    // All of them, so that every mistake is told.
-    let compiled: Vec<_> = compiled.collect();
-    compiled.into_iter().collect::<Option<_>>().map(Access)
+    let read_only = raw.read_only;
+    let shown = Tools { allow, deny: deny?, rename, read_only, are_asked_about, ..Tools::default() };
+    let overrides = resolve_overrides(tools.overrides.take(), |name| shown.shown(name).is_some(), findings)?;
+    Some(Tools { overrides, ..shown })
 }
 
 fn resolve_patterns(patterns: &[Spanned<String>], findings: &mut Findings) -> Option<Vec<Pattern>> {

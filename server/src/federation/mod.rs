@@ -12,6 +12,8 @@ mod error;
 mod oauth2;
 mod oidc;
 mod renewal;
+#[cfg(test)]
+mod tests;
 mod userinfo;
 
 pub(crate) use self::{

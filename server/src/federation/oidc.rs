@@ -47,8 +47,16 @@ pub(super) struct Oidc {
     /// The claims that somebody looks for.
     wanted: BTreeSet<String>,
     clock: Arc<dyn Clock>,
-    /// And when it is as if that was said.
-    described: Mutex<Option<(Arc<Described>, SystemTime)>>,
+    described: Mutex<Knowledge>,
+}
+
+/// What is known of what the provider says of itself.
+#[derive(Debug)]
+enum Knowledge {
+    /// Nothing, and when it was asked in vain.
+    Nothing(Option<SystemTime>),
+    /// This, and when it is as if it was said.
+    Said(Arc<Described>, SystemTime),
 }
 
 /// What the provider said of itself.
@@ -86,6 +94,9 @@ impl AdditionalProviderMetadata for Extra {}
 const GOOD_FOR: Duration = Duration::from_secs(3600);
 /// How long at least between two attempts, where keys are not known or a provider does not answer.
 const PAUSE: Duration = Duration::from_secs(10);
+/// The same where nothing is known of it, and nobody can sign in: shorter, as they wait for it. Whoever comes meanwhile
+/// hears what came of the last attempt, however long that took.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What ID tokens may be signed with: whoever has the public key can make no signature.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
@@ -102,7 +113,7 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
 
 impl Oidc {
     pub(super) fn new(provider: config::Oidc, wanted: BTreeSet<String>, clock: Arc<dyn Clock>) -> Self {
-        Self { provider, wanted, clock, described: Mutex::new(None) }
+        Self { provider, wanted, clock, described: Mutex::new(Knowledge::Nothing(None)) }
     }
 
     pub(super) fn issuer(&self) -> &str {
@@ -188,22 +199,48 @@ impl Oidc {
     async fn described(&self, age: Duration) -> Result<Arc<Described>, Error> {
         let mut described = self.described.lock().await;
         let now = self.clock.now();
-        if let Some((known, said)) = &*described
-            && now.duration_since(*said).is_ok_and(|since| since < age)
-        {
-            return Ok(known.clone());
+        let within = |then: &SystemTime, age| now.duration_since(*then).is_ok_and(|since| since < age);
+        match &*described {
+            Knowledge::Said(known, said) if within(said, age) => return Ok(known.clone()),
+            Knowledge::Nothing(Some(failed)) if within(failed, FIRST_PAUSE) => {
+                return Err(Error::unavailable("the provider did not describe itself a moment ago"));
+            }
+            Knowledge::Said(..) | Knowledge::Nothing(_) => {}
         }
         match self.describe().await {
-            Ok(new) => Ok(described.insert((Arc::new(new), now)).0.clone()),
+            Ok(new) => {
+                if let Knowledge::Nothing(_) = &*described {
+                    self.warn_of_unlisted(&new.metadata);
+                }
+                let new = Arc::new(new);
+                *described = Knowledge::Said(new.clone(), now);
+                Ok(new)
+            }
             Err(error) => match &mut *described {
-                Some((known, said)) => {
+                Knowledge::Said(known, said) => {
                     tracing::warn!(issuer = self.issuer(), %error, "a provider did not describe itself anew");
                     // Others do not wait for the same answer.
                     *said = now.checked_sub(GOOD_FOR.saturating_sub(PAUSE)).unwrap_or(now);
                     Ok(known.clone())
                 }
-                None => Err(error),
+                Knowledge::Nothing(failed) => {
+                    // Nor here: whoever waited for this attempt comes after it.
+                    *failed = Some(self.clock.now());
+                    Err(error)
+                }
             },
+        }
+    }
+
+    /// Some providers give claims that they do not list, so that is no reason to refuse anybody (V-12).
+    fn warn_of_unlisted(&self, metadata: &Metadata) {
+        let Some(listed) = metadata.claims_supported() else { return };
+        for claim in self.wanted.iter().filter(|wanted| !listed.iter().any(|listed| ***listed == ***wanted)) {
+            tracing::warn!(
+                issuer = self.issuer(),
+                claim,
+                "a claim that is passed on is none that the provider lists in `claims_supported` (V-12)"
+            );
         }
     }
 

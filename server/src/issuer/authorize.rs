@@ -41,7 +41,17 @@ pub(super) enum Unfit {
     /// Told to the person: who sent them here is not known, so neither is the way back.
     Here(Problem),
     /// Told to the client, by sending the browser back with it.
-    Back { location: String },
+    Back(Box<Back>),
+}
+
+/// The way back to a client that made a mistake.
+#[derive(Debug)]
+pub(super) struct Back {
+    pub(super) client: String,
+    pub(super) redirect: Redirect,
+    /// The same, with what is told.
+    pub(super) location: String,
+    pub(super) refusal: Refusal,
 }
 
 impl Asked {
@@ -74,7 +84,8 @@ impl Asked {
                 scopes,
             }),
             Err(refusal) => {
-                Err(Unfit::Back { location: refused(&redirect, state.as_deref(), &refusal, &offer.issuer) })
+                let location = refused(&redirect, state.as_deref(), &refusal, &offer.issuer);
+                Err(Unfit::Back(Box::new(Back { client: client.id, redirect, location, refusal })))
             }
         }
     }
@@ -232,7 +243,8 @@ mod tests {
             (("resource", Some("https://elsewhere.example/mcp")), "invalid_target"),
             (("scope", Some("mcp:read root")), "invalid_scope"),
         ] {
-            let Err(Unfit::Back { location }) = read(&[other]).await else { panic!("{other:?}") };
+            let Err(Unfit::Back(back)) = read(&[other]).await else { panic!("{other:?}") };
+            let location = back.location;
             assert!(location.starts_with("https://client.example/callback?"), "{location}");
             let told: Vec<(String, String)> =
                 url::form_urlencoded::parse(location.split_once('?').unwrap().1.as_bytes())

@@ -6,11 +6,12 @@ use super::{
     journey::{Journey, Purpose, Stop},
     metadata::AUTHORIZE,
     pages::{self, DECIDE, Named, Page},
+    sender::Sender,
     sign_in::{CALLBACK, Next, SignIn},
     ticket::Ticket,
 };
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, RawQuery, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -42,8 +43,16 @@ pub(super) fn router(sign_in: SignIn) -> Router {
         .with_state(Shared { sign_in, browsers })
 }
 
-async fn authorize(State(shared): State<Shared>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+async fn authorize(
+    State(shared): State<Shared>,
+    sender: Option<Extension<Sender>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let Some(query) = short(query) else { return too_long() };
+    if !shared.may_begin(sender) {
+        return too_many();
+    }
     match shared.browsers.of(&headers) {
         Ok(browser) => {
             let next = shared.sign_in.authorize(query.as_bytes(), &browser).await;
@@ -56,10 +65,14 @@ async fn authorize(State(shared): State<Shared>, RawQuery(query): RawQuery, head
 async fn connect(
     State(shared): State<Shared>,
     Path(provider): Path<String>,
+    sender: Option<Extension<Sender>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let Some(query) = short(query) else { return too_long() };
+    if !shared.may_begin(sender) {
+        return too_many();
+    }
     match shared.browsers.of(&headers) {
         Ok(browser) => {
             let next = shared.sign_in.connect(&provider, query.as_bytes(), &browser).await;
@@ -88,6 +101,10 @@ async fn decide(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -
 }
 
 impl Shared {
+    fn may_begin(&self, sender: Option<Extension<Sender>>) -> bool {
+        self.sign_in.beginnings.one_more(sender.map(|Extension(sender)| sender))
+    }
+
     /// `after_form`: a redirect would be held to where our forms may lead.
     async fn answer(
         &self,
@@ -119,6 +136,12 @@ impl Shared {
                     ("The application sent you here in a wrong way", sentence(refusal.what()));
                 show(&Page::Problem { status: StatusCode::BAD_REQUEST, what, detail: Some(&detail), remedy })
             }
+            Ok(Next::Astray { refusal, url, redirect }) => show(&Page::Astray {
+                detail: &sentence(refusal.what()),
+                url: &url,
+                back: &redirect.shown(),
+                local: redirect.is_local(),
+            }),
         };
         if let Some(cookie) = browser.and_then(|browser| browser.cookie.clone()) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -182,6 +205,15 @@ fn too_long() -> Response {
     let (what, remedy) =
         ("This address is too long", "Tell whoever makes the application that sent you here.");
     show(&Page::Problem { status: StatusCode::URI_TOO_LONG, what, detail: None, remedy })
+}
+
+fn too_many() -> Response {
+    let what = "Too many people are beginning to sign in";
+    let remedy = "Wait for a minute, and go on by loading this page again.";
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = show(&Page::Problem { status, what, detail: None, remedy });
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+    response
 }
 
 fn show(page: &Page<'_>) -> Response {

@@ -3,8 +3,8 @@
 //!
 //! It is never remembered for programs on the caller's own machine: any other program could pass for them.
 
-use super::{authorize::Asked, error::Fault};
-use crate::store::{Expect, Namespace, Store, Terms};
+use super::{authorize::Asked, error::Fault, redirect::Redirect};
+use crate::store::{Expect, Index, Namespace, Store, Terms};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -22,6 +22,9 @@ struct Record {
 
 const CONSENTS: Namespace = Namespace::new("consents");
 const OF_PERSON: Namespace = Namespace::new("consents-of-person");
+const OF_CLIENT: Namespace = Namespace::new("consents-of-client");
+const OF_WAY: Namespace = Namespace::new("consents-of-way");
+const ALL: Namespace = Namespace::new("consents-of-all");
 
 const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
 
@@ -45,14 +48,50 @@ impl Consents {
             return Ok(());
         }
         let record = Record { subject: subject.to_owned(), scopes: asked.scopes.clone() };
-        let terms = Terms::lasting(REMEMBERED).under(OF_PERSON.index(&[subject]));
+        let terms = Terms::lasting(REMEMBERED)
+            .under(OF_PERSON.index(&[subject]))
+            .under(OF_CLIENT.index(&[&asked.client.id]))
+            .under(way(&asked.client.id, &asked.redirect, browser))
+            .under(ALL.index(&[]));
         self.store.put(&key(asked, browser), &record, &terms, Expect::Anything).await?;
         Ok(())
+    }
+
+    /// Whether somebody in `browser` agreed before to go back to a client by this way, whatever it was for.
+    pub(super) async fn knows(
+        &self,
+        client: &str,
+        redirect: &Redirect,
+        browser: &str,
+    ) -> Result<bool, Fault> {
+        let (way, mut from) = (way(client, redirect, browser), None);
+        loop {
+            let page = self.store.list::<Record>(&way, from.as_ref()).await?;
+            if !page.records.is_empty() {
+                return Ok(true);
+            }
+            from = page.next;
+            if from.is_none() {
+                return Ok(false);
+            }
+        }
     }
 
     pub(super) async fn forget_person(&self, subject: &str) -> Result<u64, Fault> {
         Ok(self.store.remove_all(&OF_PERSON.index(&[subject])).await?)
     }
+
+    pub(super) async fn forget_client(&self, client: &str) -> Result<u64, Fault> {
+        Ok(self.store.remove_all(&OF_CLIENT.index(&[client])).await?)
+    }
+
+    pub(super) async fn forget_all(&self) -> Result<u64, Fault> {
+        Ok(self.store.remove_all(&ALL.index(&[])).await?)
+    }
+}
+
+fn way(client: &str, redirect: &Redirect, browser: &str) -> Index {
+    OF_WAY.index(&[browser, client, redirect.as_str()])
 }
 
 fn key(asked: &Asked, browser: &str) -> crate::store::Key {
@@ -91,6 +130,35 @@ mod tests {
         }
         assert_eq!(consents.forget_person("alice").await.unwrap(), 1);
         assert_eq!(consents.recall(&given, "browser").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_way_is_known_by_which_somebody_went_and_it_is_forgotten_with_the_client() {
+        let scene = Scene::new();
+        let consents = Consents::new(scene.store.clone());
+        let given = asked(&scene).await;
+        let knows = async |client: &str, place: &str, browser: &str| {
+            consents.knows(client, &Redirect::parse(place).unwrap(), browser).await.unwrap()
+        };
+        let place = given.redirect.as_str();
+        assert!(!knows("client", place, "browser").await);
+        for resource in ["https://mcp.example.com/mcp", "https://mcp.example.com/other"] {
+            let asked = Asked { resource: resource.into(), ..given.clone() };
+            consents.remember(&asked, "alice", "browser").await.unwrap();
+        }
+        let others = Asked {
+            client: crate::issuer::client::Client { id: "other".into(), ..given.client.clone() },
+            ..given.clone()
+        };
+        consents.remember(&others, "alice", "browser").await.unwrap();
+        assert!(knows("client", place, "browser").await && knows("other", place, "browser").await);
+        assert!(!knows("client", place, "another").await);
+        assert!(!knows("client", "https://client.example/elsewhere", "browser").await);
+        assert_eq!(consents.forget_client("client").await.unwrap(), 2);
+        assert!(!knows("client", place, "browser").await && knows("other", place, "browser").await);
+        assert_eq!(consents.recall(&given, "browser").await.unwrap(), None);
+        assert_eq!(consents.forget_all().await.unwrap(), 1);
+        assert_eq!(consents.recall(&others, "browser").await.unwrap(), None);
     }
 
     #[tokio::test]

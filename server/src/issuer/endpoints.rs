@@ -5,19 +5,20 @@ use super::{
     client::{Client, Proof, Wish},
     error::{Code, Problem, Refusal},
     metadata::{self, DESCRIPTION, INTROSPECT, JWKS, REGISTER, REVOKE, TOKEN},
+    sender::Sender,
     token::TokenEndpoint,
 };
 use crate::config::resolved::ENDPOINT;
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::{ConnectInfo, DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 /// Requests of clients are short.
 const MAX_BODY: usize = 64 * 1024;
@@ -82,12 +83,8 @@ async fn introspect(State(shared): State<Shared>, headers: HeaderMap, body: Byte
     answer(told.map(|told| (StatusCode::OK, told)))
 }
 
-async fn register(
-    State(shared): State<Shared>,
-    sender: Option<Extension<ConnectInfo<SocketAddr>>>,
-    body: Bytes,
-) -> Response {
-    let sender = sender.map_or_else(String::new, |Extension(ConnectInfo(address))| address.ip().to_string());
+async fn register(State(shared): State<Shared>, sender: Option<Extension<Sender>>, body: Bytes) -> Response {
+    let sender = sender.map_or_else(String::new, |Extension(sender)| sender.counted());
     let registered = match Wish::parse(&body) {
         Ok(wish) => shared.endpoint.clients.register(wish, &sender).await,
         Err(refusal) => Err(refusal.into()),

@@ -8,6 +8,7 @@
 //! | [`journey`] | where that is kept while the person is away |
 //! | [`consent`] | what they agreed to before |
 //! | [`person`] | who they are here |
+//! | [`beginnings`], [`budget`], [`sender`] | how many may begin, and from where |
 //! | [`ticket`] | the link by which they connect an account later |
 //! | [`browsing`], [`pages`], [`browser`] | all of that as a browser sees it |
 //! | [`token`] | what it gets in the end |
@@ -29,8 +30,10 @@
 
 mod access;
 mod authorize;
+mod beginnings;
 mod browser;
 mod browsing;
+mod budget;
 mod claimed;
 mod client;
 mod code;
@@ -55,6 +58,7 @@ mod pkce;
 mod reach;
 mod revocation;
 mod secret;
+mod sender;
 mod server;
 mod services;
 mod sign_in;
@@ -68,6 +72,7 @@ mod web_identity;
 pub(crate) use self::{
     error::Fault,
     revocation::{Ended, Revocations, Whose},
+    sender::Sender,
     server::AuthorizationServer,
     ticket::Tickets,
 };

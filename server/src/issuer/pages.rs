@@ -45,6 +45,13 @@ pub(super) enum Page<'a> {
     Connected {
         provider: &'a str,
     },
+    /// A client made a mistake, and nobody ever agreed to go to where it wants to be told.
+    Astray {
+        detail: &'a str,
+        url: &'a str,
+        back: &'a str,
+        local: bool,
+    },
     Problem {
         status: StatusCode,
         what: &'a str,
@@ -81,13 +88,13 @@ dd{margin:0;font-weight:600;overflow-wrap:anywhere}\
 dd small{font-size:inherit;font-weight:400}\
 .note{padding:.75rem 1rem;background:var(--note);border-left:4px solid var(--edge);border-radius:.25rem}\
 form,.on{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.5rem 0 0}\
-button,.go{display:inline-flex;align-items:center;justify-content:center;min-height:3rem;padding:.5rem 1.5rem;\
+button,.go,.away{display:inline-flex;align-items:center;justify-content:center;min-height:3rem;padding:.5rem 1.5rem;\
 font:inherit;font-weight:600;text-align:center;text-decoration:none;overflow-wrap:anywhere;color:var(--act);\
 background:transparent;border:2px solid var(--act);border-radius:.625rem;cursor:pointer}\
 .go{color:var(--on-act);background:var(--act)}\
 :focus-visible{outline:3px solid var(--edge);outline-offset:3px}\
 @media(max-width:36rem){body{background:var(--card)}main{margin:0;padding:1.5rem 1.25rem;border:0;border-radius:0}\
-button,.go{flex:1 0 100%}}";
+button,.go,.away{flex:1 0 100%}}";
 
 /// What browsers hold the page to: nothing is loaded, nothing runs, nobody frames it, and forms come here.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
@@ -116,6 +123,7 @@ impl Page<'_> {
     pub(super) const fn status(&self) -> StatusCode {
         match self {
             Self::Problem { status, .. } => *status,
+            Self::Astray { .. } => StatusCode::BAD_REQUEST,
             Self::Consent { .. }
             | Self::Connect { .. }
             | Self::Offer { .. }
@@ -206,6 +214,22 @@ impl Page<'_> {
                 };
                 (title, None, body)
             }
+            Self::Astray { detail, url, back, local } => {
+                let title = "The application sent you here in a wrong way".to_owned();
+                let body = html! {
+                    h1 { (title) }
+                    p { "Nothing was done, and it was told nothing. You can close this page." }
+                    p.note { (detail) "." }
+                    p {
+                        "Nobody has checked whose application it is. It wants to hear of this at "
+                        strong { (back) }
+                        @if *local { ", a program on this computer" }
+                        ". Go there only if you have just begun to sign in there yourself."
+                    }
+                    p.on { a.away href=(url) rel="noreferrer" { "Go to " (back) } }
+                };
+                (title, None, body)
+            }
             Self::Problem { what, detail, remedy, .. } => {
                 let body = html! {
                     h1 { (what) }
@@ -282,6 +306,17 @@ mod tests {
             assert!(page.contains(part), "{part}: {page}");
         }
         assert!(page.contains("value=\"the-journey\"") && page.contains("Nobody has checked this name"));
+    }
+
+    #[test]
+    fn whoever_went_astray_is_told_where_a_link_leads_and_taken_nowhere() {
+        let url = "https://evil.example/?error=invalid_scope&state=\"><script>";
+        let page = Page::Astray { detail: "`scope` is wrong", url, back: "evil.example", local: false };
+        assert_eq!(page.status(), StatusCode::BAD_REQUEST);
+        let page = page.render();
+        assert!(!page.contains("http-equiv") && !page.contains("<script>"), "{page}");
+        assert!(page.contains("Go to evil.example") && page.contains("`scope` is wrong."), "{page}");
+        assert!(page.contains("href=\"https://evil.example/?error=invalid_scope&amp;state="), "{page}");
     }
 
     #[test]

@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 const LARGEST: usize = 4 * 1024;
 
 /// The name that we have for a person of the first upstream: theirs there, where there is but one upstream, and
-/// otherwise one that follows from both issuer and subject and says neither.
+/// otherwise one that follows from both issuer and subject and says neither. So has whoever is called there as somebody
+/// else is here.
 pub(super) fn subject(person: &Person, upstreams: &Upstreams) -> String {
-    if upstreams.is_single() && !subject::is_of_client(&person.subject) {
+    if upstreams.is_single() && !subject::is_ours(&person.subject) {
         return person.subject.clone();
     }
     subject::stable(&person.issuer, &person.subject)

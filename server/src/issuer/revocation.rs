@@ -98,12 +98,14 @@ impl Revocations {
             Whose::Client(client) => {
                 ended.codes = codes.forget_client(client).await?;
                 ended.sign_ins = families.end_of_client(client).await?;
+                consents.forget_client(client).await?;
                 ended.accounts = connections.forget_client(issuer, client).await?;
                 clients.forget(client).await?;
             }
             Whose::Everybodys => {
                 ended.codes = codes.forget_all().await?;
                 ended.sign_ins = families.end_all().await?;
+                consents.forget_all().await?;
                 ended.accounts = connections.forget_issuer(issuer).await?;
             }
             // Whoever ends one has ended what is kept of it.

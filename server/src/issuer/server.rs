@@ -3,6 +3,7 @@
 use super::{
     access::AccessTokens,
     authorize::Offer,
+    beginnings::Beginnings,
     browsing,
     client::{Client, Clients, Described, GrantType, Limits, Proof},
     code::Codes,
@@ -77,6 +78,7 @@ impl AuthorizationServer {
             mut resources,
             trusted,
             registration,
+            sign_ins,
             lifetimes,
             algorithm,
             turn,
@@ -116,6 +118,7 @@ impl AuthorizationServer {
             clients: clients.clone(),
             codes: codes.clone(),
             journeys: Journeys::new(store.clone(), PATIENCE),
+            beginnings: Beginnings::new(sign_ins, clock.clone()),
             consents: Consents::new(store.clone()),
             tickets: Tickets::new(store.clone(), clock.clone()),
             upstreams: Upstreams::new(upstreams, &claims, &clock),

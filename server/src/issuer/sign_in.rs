@@ -7,7 +7,8 @@
 //! ```
 
 use super::{
-    authorize::{Asked, Offer, Unfit, refused},
+    authorize::{Asked, Back, Offer, Unfit, refused},
+    beginnings::Beginnings,
     browser::Browser,
     client::Clients,
     code::Codes,
@@ -16,6 +17,7 @@ use super::{
     form::Form,
     journey::{Consent, Journey, Journeys, Purpose, Stop},
     person,
+    redirect::Redirect,
     ticket::{Ticket, Tickets},
 };
 use crate::{
@@ -37,6 +39,7 @@ pub(super) struct SignIn {
     pub(super) clients: Clients,
     pub(super) codes: Codes,
     pub(super) journeys: Journeys,
+    pub(super) beginnings: Beginnings,
     pub(super) consents: Consents,
     pub(super) tickets: Tickets,
     pub(super) upstreams: Upstreams,
@@ -57,6 +60,8 @@ pub(super) enum Next {
     Stop { problem: Problem, remedy: &'static str },
     /// The same of what no person can help: the client made a mistake.
     Mistaken { problem: Problem, remedy: &'static str },
+    /// The same where the client could be told, and nobody ever said that browsers may go there: the person decides.
+    Astray { refusal: Refusal, url: String, redirect: Redirect },
 }
 
 const AGAIN: &str = "Go back to where you came from and begin to sign in again.";
@@ -68,9 +73,7 @@ impl SignIn {
         let asked = match Asked::read(query, &self.clients, &self.offer).await {
             Ok(asked) => asked,
             Err(Unfit::Here(problem)) => return Ok(Next::Mistaken { problem, remedy: AGAIN }),
-            Err(Unfit::Back { location }) => {
-                return Ok(Next::Go { url: location, whither: "the application".into() });
-            }
+            Err(Unfit::Back(back)) => return self.back(*back, browser).await,
         };
         let remembered = self.consents.recall(&asked, &browser.secret).await?;
         let consent = remembered.map_or(Consent::NotYet, |subject| Consent::Before { subject });
@@ -80,6 +83,20 @@ impl SignIn {
         } else {
             self.first(journey, browser).await
         }
+    }
+
+    /// A client is told of its mistake by a browser that goes back to it, where somebody said that it may: the operator,
+    /// or the person, at another time. Whoever registered themselves would otherwise send anybody anywhere from here, by
+    /// a mistake that they make on purpose (RFC 9700, section 4.11.2).
+    async fn back(&self, back: Back, browser: &Browser) -> Result<Next, Fault> {
+        let Back { client, redirect, location, refusal } = back;
+        let known = self.clients.is_named(&client)
+            || self.consents.knows(&client, &redirect, &browser.secret).await?;
+        Ok(if known {
+            Next::Go { url: location, whither: redirect.shown() }
+        } else {
+            Next::Astray { refusal, url: location, redirect }
+        })
     }
 
     /// A person followed a link to connect an account at `provider`.

@@ -13,18 +13,22 @@ pub(super) fn stable(issuer: &str, subject: &str) -> String {
     }
     let digest = context.finish();
     let shortened = digest.as_ref().get(..20).unwrap_or_default();
-    format!("u-{}", BASE64_URL_SAFE_NO_PAD.encode(shortened))
+    format!("{STABLE}{}", BASE64_URL_SAFE_NO_PAD.encode(shortened))
 }
 
-/// What a service is called that acts by itself. No person is called that: see [`stable`].
+/// What a service is called that acts by itself. No person is called that: see [`is_ours`].
 pub(super) fn of_client(id: &str) -> String {
-    format!("client:{id}")
+    format!("{CLIENT}{id}")
 }
 
-/// Whether somebody is called like a service.
-pub(super) fn is_of_client(subject: &str) -> bool {
-    subject.starts_with("client:")
+/// Whether it is a name as we give them. Somebody whom a provider calls that would pass for a service, or for a person
+/// of another issuer.
+pub(super) fn is_ours(subject: &str) -> bool {
+    subject.starts_with(CLIENT) || subject.starts_with(STABLE)
 }
+
+const STABLE: &str = "u-";
+const CLIENT: &str = "client:";
 
 #[cfg(test)]
 mod tests {
@@ -37,6 +41,15 @@ mod tests {
         assert_ne!(alice, stable("https://other.example.com", "alice"));
         assert_ne!(alice, stable("https://login.example.com", "bob"));
         assert_ne!(stable("a", "bc"), stable("ab", "c"));
-        assert!(!stable("", "client:service").starts_with("client:"));
+    }
+
+    #[test]
+    fn nobody_elses_name_is_ours() {
+        for ours in [stable("https://i", "alice"), of_client("service"), stable("", "client:service")] {
+            assert!(is_ours(&ours), "{ours}");
+        }
+        for theirs in ["alice", "U-1", "00u1a2b3c4", "auth0|alice", ""] {
+            assert!(!is_ours(theirs), "{theirs}");
+        }
     }
 }

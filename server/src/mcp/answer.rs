@@ -4,12 +4,13 @@ use super::{
     catalog::Kind,
     era::SUPPORTED,
     error::{Refusal, Refused, answer, empty},
-    fanout::Merged,
+    fanout::{Merged, Status},
     forward::Asked,
     hello::Hellos,
     message::Message,
     peer::Peer,
     route::Destination,
+    search::{CALL, FIND, TOOLS},
     session::Session,
     talk::{Speech, Talk, Way},
     wire::Edits,
@@ -21,9 +22,36 @@ use axum::{
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+/// What a backend is told in each of its sessions, of which every replica may have one.
+const FOR_EVERY_SESSION: [&str; 3] = ["resources/subscribe", "resources/unsubscribe", "logging/setLevel"];
+
 impl Talk<'_> {
-    /// What a message comes to.
+    /// What a message comes to, here and at other replicas.
     pub(super) async fn answer(
+        &self,
+        message: &Message<'_>,
+        body: &Bytes,
+    ) -> Result<Response<Body>, Refused> {
+        let answered = self.answer_here(message, body).await?;
+        if let Speech::Legacy(session) = &self.speech
+            && self.concerns_others(message)
+        {
+            self.hub.replicas.pass_on(session, body).await;
+        }
+        Ok(answered)
+    }
+
+    fn concerns_others(&self, message: &Message<'_>) -> bool {
+        match (message.method.as_deref(), message.answers) {
+            (Some("notifications/initialized"), _) => false,
+            (Some(method), _) => message.id.is_none() || FOR_EVERY_SESSION.contains(&method),
+            (None, Some(id)) => !id.get().contains(&format!(":{}:", self.hub.replicas.me())),
+            (None, None) => false,
+        }
+    }
+
+    /// What a message comes to here.
+    pub(super) async fn answer_here(
         &self,
         message: &Message<'_>,
         body: &Bytes,
@@ -34,6 +62,34 @@ impl Talk<'_> {
             }
             return Ok(empty(StatusCode::ACCEPTED));
         };
+        if self.hub.searches {
+            match (message.method.as_deref(), message.subject()) {
+                (Some("tools/list"), _) if message.params.cursor.is_none() => {
+                    let merged = Merged { items: TOOLS.to_owned(), ttl: 0, status: Status::default() };
+                    return Ok(answer(id, &self.as_result(Kind::Tools, merged)));
+                }
+                (Some("tools/call"), Some(FIND)) => return Box::pin(self.find_tools(message, id)).await,
+                (Some("tools/call"), Some(CALL)) => {
+                    let meant = Self::meant(message, body)?;
+                    let message = Message::parse(&meant)?;
+                    // The same id, where it stands in what is sent on.
+                    let id = message.id.ok_or_else(Refusal::defect)?;
+                    return Box::pin(self.answer_request(&message, &meant, id, true)).await;
+                }
+                _ => {}
+            }
+        }
+        self.answer_request(message, body, id, false).await
+    }
+
+    /// What a request comes to; one that `was_found` came about by a tool of ours.
+    async fn answer_request(
+        &self,
+        message: &Message<'_>,
+        body: &Bytes,
+        id: &RawValue,
+        was_found: bool,
+    ) -> Result<Response<Body>, Refused> {
         let method = message.method.as_deref().unwrap_or_default();
         match self.destination(message).await? {
             Destination::One(target) => {
@@ -44,6 +100,8 @@ impl Talk<'_> {
                     target,
                     tool: None,
                     params: HeaderMap::new(),
+                    added: String::new(),
+                    was_found,
                 }))
                 .await
             }
@@ -119,7 +177,15 @@ impl Talk<'_> {
     async fn answer_back(&self, session: &Session, id: &RawValue, body: &Bytes) -> Result<(), Refused> {
         let nobody = || Refusal::invalid_request("nobody has asked what this answers");
         let told: String = serde_json::from_str(id.get()).map_err(|_| nobody())?;
-        let (name, theirs) = told.split_once(':').ok_or_else(nobody)?;
+        let [name, replica, theirs] = told.splitn(3, ':').collect::<Vec<_>>()[..] else {
+            return Err(nobody().into());
+        };
+        if *replica != **self.hub.replicas.me() {
+            if self.hub.replicas.are_several() {
+                return Ok(());
+            }
+            return Err(Refusal::try_again("another replica asked this, or one that has ended").into());
+        }
         if name.is_empty() {
             return session.questions.answer(theirs, body.clone()).ok_or_else(|| nobody().into());
         }

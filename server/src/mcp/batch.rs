@@ -15,6 +15,7 @@ use axum::{
     http::{Response, StatusCode, header},
 };
 use bytes::Bytes;
+use countersign::Kind;
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
 use serde_json::value::RawValue;
@@ -85,8 +86,12 @@ async fn alone(talk: &Talk<'_>, text: &Bytes, connect: &Connect) -> Option<Respo
     let shows_pages = connect::shows_pages(talk.speech.capabilities());
     let asked = connect::Asked { era: Era::Legacy, method, id, caller: talk.caller.who, shows_pages };
     let answered = match Box::pin(talk.answer(&message, text)).await {
+        // HTTP has said its part already.
+        Err(Refused::Token(error)) if error.kind() == Kind::InsufficientScope => {
+            let what = format!("your token lacks scopes; get one with `{}`", error.scopes().join(" "));
+            Ok(Refusal::invalid_request(&what).answering(id).into_response())
+        }
         Err(Refused::Token(_)) => {
-            // HTTP has said its part already.
             let refusal = Refusal::invalid_request("your token is over; sign in again");
             Ok(refusal.answering(id).into_response())
         }

@@ -50,6 +50,11 @@ impl Left {
         Self(Some(Told { lasting: talk.lasting(), session, place, fresh }))
     }
 
+    /// What was to be done for it.
+    pub(super) fn lasting(&self) -> Option<Lasting> {
+        self.0.as_ref().map(|told| told.lasting.clone())
+    }
+
     /// It was answered.
     pub(super) fn answered(mut self) {
         self.0 = None;

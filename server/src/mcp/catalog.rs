@@ -3,6 +3,7 @@
 use super::{
     error::{Refusal, Refused},
     naming::Naming,
+    object::Object,
     peer::Peer,
     pool::Authority,
     talk::Talk,
@@ -88,6 +89,15 @@ impl Kind {
         }
     }
 
+    /// The method that uses one of them, as rules are asked about it.
+    pub(super) fn use_(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/call",
+            Self::Prompts => "prompts/get",
+            Self::Resources | Self::Templates => "resources/read",
+        }
+    }
+
     /// Where a result holds them.
     pub(super) fn field(self) -> &'static str {
         match self {
@@ -110,8 +120,8 @@ impl Kind {
     /// What clients call the one that a backend calls `name`.
     pub(super) fn exposed(self, naming: &Naming, peer: &Peer, name: &str) -> String {
         match self {
-            Self::Tools => naming.exposed(peer.place, peer.tools.shown(name).unwrap_or(name)),
-            Self::Prompts => naming.exposed(peer.place, name),
+            Self::Tools => naming.exposed(self, peer.place, peer.tools.shown(name).unwrap_or(name)),
+            Self::Prompts => naming.exposed(self, peer.place, name),
             Self::Resources | Self::Templates => name.to_owned(),
         }
     }
@@ -182,8 +192,8 @@ impl Listed {
 
 /// What something is called, and where it says so.
 pub(super) fn name_in(text: &RawValue, kind: Kind) -> Option<(String, &str)> {
-    let members: HashMap<&str, &RawValue> = serde_json::from_str(text.get()).ok()?;
-    let written = members.get(kind.key())?.get();
+    // Of several, the last one counts.
+    let written = Object::parse(text)?.all(kind.key()).last()?.get();
     Some((serde_json::from_str(written).ok()?, written))
 }
 
@@ -294,9 +304,18 @@ impl Catalogues {
         Some((*place, uri.get(*ours..)?.to_owned()))
     }
 
-    /// Something has changed, for whomever.
-    pub(super) fn forget(&self) {
-        self.lock().clear();
+    /// Something of this kind has changed, for whomever.
+    pub(super) fn forget(&self, kind: Kind) {
+        let is_about = |of: Kind| of == kind || (of == Kind::Templates && kind == Kind::Resources);
+        for found in self.lock().values_mut() {
+            found.owners.retain(|(of, _), _| !is_about(*of));
+            if is_about(Kind::Tools) {
+                found.effects.clear();
+            }
+            if is_about(Kind::Templates) {
+                found.templates.clear();
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Authority, Found>> {

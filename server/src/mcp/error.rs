@@ -98,6 +98,12 @@ impl Refusal {
         Self::new(StatusCode::OK, -32602, format!("there is no {what} `{name}`"))
     }
 
+    /// The caller may do this, but not with what goes along.
+    pub(super) fn not_with_these(what: &str, name: &str) -> Self {
+        let what = format!("you may not use the {what} `{name}` with these arguments");
+        Self::new(StatusCode::OK, NOT_ALLOWED, what)
+    }
+
     pub(super) fn header_mismatch(what: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, HEADER_MISMATCH, what)
     }
@@ -110,6 +116,12 @@ impl Refusal {
     /// The session is not this caller's, is over, or never was: the client starts another.
     pub(super) fn no_session() -> Self {
         Self::new(StatusCode::NOT_FOUND, -32600, "there is no such session; initialize a new one")
+    }
+
+    /// It is nobody's fault, and another try may succeed.
+    pub(super) fn try_again(what: &str) -> Self {
+        let refusal = Self::new(StatusCode::OK, TRY_AGAIN, format!("{what}; try again"));
+        refusal.with_data(json!({"retry_after_seconds": 1}))
     }
 
     /// The backend said something that is not MCP.

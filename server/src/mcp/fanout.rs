@@ -4,6 +4,7 @@ use super::{
     catalog::{Item, Kind, Listed, name_in},
     error::{Refusal, Refused},
     peer::Peer,
+    pool::Authority,
     talk::{Hub, Talk},
     wire::{Edits, quoted},
 };
@@ -57,7 +58,9 @@ impl Hub {
 impl Talk<'_> {
     /// Everything of this kind that anybody has. Where all fail, or where one is too many, it is that failure.
     pub(super) async fn list_all(&self, kind: Kind) -> Result<Merged, Refused> {
-        let lists = self.hub.each(|peer| self.list(peer, kind)).await.map_err(Refused::Token)?;
+        let mut lists = self.hub.each(|peer| self.list(peer, kind)).await.map_err(Refused::Token)?;
+        lists.sort_by_key(|(peer, _)| self.hub.naming.rank(peer.place));
+        let person = Authority::of_person(self.caller.who.identity());
         let failures = lists.iter().filter(|(_, list)| list.is_err()).count();
         let fails = failures == lists.len() || (failures > 0 && self.hub.lists.all_or_nothing);
         let mut merging = Merging { hub: self.hub, kind, owners: HashMap::new(), items: Vec::new() };
@@ -72,6 +75,10 @@ impl Talk<'_> {
                 }
                 Err(refused) => {
                     ttl = 0;
+                    // What it had keeps its name: another's must not be called in its place.
+                    for (exposed, theirs) in self.hub.before.of(person, kind, peer.place) {
+                        merging.owners.entry(exposed).or_insert((peer.place, theirs));
+                    }
                     status.failed(peer, &refused);
                     failure = failure.or(Some(refused));
                 }
@@ -82,7 +89,9 @@ impl Talk<'_> {
         }
         let ttl = if ttl == u64::MAX { 0 } else { ttl };
         let items = format!("[{}]", merging.items.join(","));
-        self.hub.catalogues.learn(self.authority, kind, merging.owners.into_iter().collect());
+        let owners: Vec<_> = merging.owners.into_iter().collect();
+        self.hub.before.learn(person, kind, owners.clone());
+        self.hub.catalogues.learn(self.authority, kind, owners);
         Ok(Merged { items, ttl, status })
     }
 }
@@ -100,11 +109,14 @@ impl Merging<'_> {
     fn add(&mut self, peer: &Peer, item: Item) -> Option<String> {
         let Item { text, name } = item;
         let mut exposed = self.kind.exposed(&self.hub.naming, peer, &name);
-        if self.owners.contains_key(&exposed) {
+        if let Some((owner, _)) = self.owners.get(&exposed) {
             match self.kind {
                 Kind::Tools | Kind::Prompts => {
-                    tracing::warn!(backend = peer.name(), name, "an earlier backend has the same name");
-                    return Some(format!("`{name}` is left out: an earlier backend has the same name"));
+                    let owner = self.hub.peers.get(*owner).map_or("", Peer::name);
+                    tracing::warn!(backend = peer.name(), name, exposed, owner, "two have the same name");
+                    return Some(format!(
+                        "`{name}` is left out: `{exposed}` is the name of one of `{owner}`"
+                    ));
                 }
                 Kind::Resources | Kind::Templates => exposed = of_backend(peer, &exposed),
             }

@@ -2,6 +2,7 @@
 //! backend is back, the client is told that its lists may be others.
 
 use super::{
+    catalog::Kind,
     error::Refused,
     filter::Filter,
     listen::{News, Told},
@@ -111,7 +112,9 @@ async fn open(lasting: &Lasting, place: usize, listener: &Listener) -> Result<Op
 /// What the client is told of a backend that is there again.
 fn is_back(lasting: &Lasting, place: usize, listener: &Listener, agreed: &Value) -> Bytes {
     let talk = lasting.talk();
-    talk.hub.catalogues.forget();
+    for kind in [Kind::Tools, Kind::Prompts, Kind::Resources] {
+        talk.hub.catalogues.forget(kind);
+    }
     if let Ok(peer) = talk.hub.peer(place) {
         tracing::info!(backend = peer.name(), "tells its news again");
     }

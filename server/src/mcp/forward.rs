@@ -9,6 +9,7 @@ use super::{
     hello::Hellos,
     message::Message,
     names::{VERSION, forwarded, params},
+    overridden::{Unfit, add_arguments},
     peer::{Peer, Request, Said},
     route::Target,
     session::Session,
@@ -36,6 +37,10 @@ pub(super) struct Asked<'a> {
     pub(super) tool: Option<Tool>,
     /// Its arguments that travel as headers too, where the client cannot send those.
     pub(super) params: HeaderMap,
+    /// Arguments that the operator adds, as members of an object.
+    pub(super) added: String,
+    /// Whether the client knows the tool by a search alone, and so sends no headers for its arguments.
+    pub(super) was_found: bool,
 }
 
 impl Talk<'_> {
@@ -44,17 +49,16 @@ impl Talk<'_> {
         let peer = self.hub.peer(asked.target.place)?;
         if asked.method() == "tools/call" {
             let name = asked.target.subject.as_deref().unwrap_or_default();
-            let ours = asked.message.subject().unwrap_or_default();
-            asked.tool = Some(Box::pin(self.about_to_call(peer, name, ours)).await?);
-        } else if let Some(subject) = asked.message.subject().filter(|_| !self.may(peer, None)) {
-            return Err(Refusal::unknown("prompt or resource", subject).into());
+            let (tool, added) = Box::pin(self.about_to_call(peer, name, asked.message)).await?;
+            asked.tool = Some(tool);
+            asked.added = match added {
+                Ok(added) => added,
+                Err(unfit) => return Ok(self.told_unfit(asked.id, &unfit)),
+            };
+        } else if let Some(theirs) = &asked.target.subject {
+            Box::pin(self.permit_use(peer, asked.message, theirs)).await?;
         }
-        let way = self.way(peer).await?;
-        if let (Way::Line(_), Speech::Modern { .. }, Some(state)) =
-            (&way, &self.speech, asked.message.params.request_state)
-        {
-            return self.go_on(&asked, state).await;
-        }
+        let mut way = self.way(peer).await?;
         if let (Way::Stateless, Speech::Legacy(session), true) =
             (&way, &self.speech, asked.is_about_watching())
         {
@@ -64,12 +68,14 @@ impl Talk<'_> {
         }
         if let Way::Stateless = way {
             asked.params = self.arguments_as_headers(peer, &asked).await?;
+            // Whoever had to ask for that may know of another way since.
+            way = self.way(peer).await?;
         }
         let refused = match self.send(peer, &way, &asked).await {
             Err(refused) if matches!(way, Way::Stateless) => refused,
             said => return said,
         };
-        if refused.is_about_headers() && self.sends_headers_for(&asked) {
+        if refused.is_about_headers() && (self.sends_headers_for(&asked) || !asked.added.is_empty()) {
             // The schema has changed, most likely.
             self.list(peer, Kind::Tools).await?;
             asked.params = self.arguments_as_headers(peer, &asked).await?;
@@ -79,21 +85,51 @@ impl Talk<'_> {
         self.send(peer, &way, &asked).await
     }
 
-    /// Whether the client's era knows nothing of headers for arguments.
-    fn sends_headers_for(&self, asked: &Asked<'_>) -> bool {
-        asked.tool.is_some() && !self.speech.is_modern()
+    /// The state of the call that a request goes on with, where it was us who parked that.
+    fn continues<'a>(&self, way: &Way, asked: &Asked<'a>) -> Option<&'a RawValue> {
+        let state = asked.message.params.request_state;
+        state.filter(|_| matches!(way, Way::Line(_)) && self.speech.is_modern())
     }
 
+    /// Whether the client knows nothing of headers for arguments.
+    fn sends_headers_for(&self, asked: &Asked<'_>) -> bool {
+        asked.tool.is_some() && (asked.was_found || !self.speech.is_modern())
+    }
+
+    /// The headers for arguments that the client does not send: all of them, or only the operator's.
     async fn arguments_as_headers(&self, peer: &Peer, asked: &Asked<'_>) -> Result<HeaderMap, Refused> {
-        if !self.sends_headers_for(asked) {
+        let sends_all = self.sends_headers_for(asked);
+        if !sends_all && asked.added.is_empty() {
             return Ok(HeaderMap::new());
         }
         let name = asked.target.subject.as_deref().unwrap_or_default();
-        let effects = Box::pin(self.effects(peer, name)).await?;
-        Ok(effects.in_headers.headers(asked.message.params.arguments))
+        let in_headers = Box::pin(self.effects(peer, name)).await?.unwrap_or_default().in_headers;
+        let given = asked.message.params.arguments.filter(|_| sends_all);
+        let mut headers = in_headers.headers(given);
+        let added = RawValue::from_string(format!("{{{}}}", asked.added)).ok();
+        for (name, value) in &in_headers.headers(added.as_deref()) {
+            headers.insert(name, value.clone());
+        }
+        Ok(headers)
+    }
+
+    /// A tool's answer to arguments that it cannot have: one that whoever chose them reads.
+    fn told_unfit(&self, id: &RawValue, unfit: &Unfit) -> Response<Body> {
+        let text = match unfit {
+            Unfit::Fixed(name) => {
+                format!("The argument `{name}` is set by the operator of this gateway. Leave it out.")
+            }
+            Unfit::NoObject => "`arguments` has to be an object.".to_owned(),
+        };
+        let complete = if self.speech.is_modern() { r#","resultType":"complete""# } else { "" };
+        let text = quoted(&text);
+        answer(id, &format!(r#"{{"content":[{{"type":"text","text":{text}}}],"isError":true{complete}}}"#))
     }
 
     async fn send(&self, peer: &Peer, way: &Way, asked: &Asked<'_>) -> Result<Response<Body>, Refused> {
+        if let Some(state) = self.continues(way, asked) {
+            return self.go_on(asked, state).await;
+        }
         match (way, &self.speech) {
             (Way::Stateless, speech) => {
                 let flights = Arc::default();
@@ -173,7 +209,7 @@ impl Talk<'_> {
         asked: &Asked<'a>,
         on_line: bool,
     ) -> (Edits<'a>, u64) {
-        let Asked { message, body, id, target, .. } = asked;
+        let Asked { message, body, id, target, added, .. } = asked;
         let token = message.params.meta.as_ref().and_then(|meta| meta.token);
         let fresh = flights.start(Flight {
             peer: peer.place,
@@ -198,6 +234,9 @@ impl Talk<'_> {
         }
         if let (Some(written), Some(subject)) = (target.written, &target.subject) {
             edits.replace(written, quoted(subject));
+        }
+        if !added.is_empty() {
+            add_arguments(&mut edits, message, added);
         }
         (edits, fresh)
     }
@@ -242,7 +281,10 @@ impl Talk<'_> {
                 let subject = asked.message.subject().and(asked.target.subject.as_deref());
                 let mut headers = modern_headers(method, subject);
                 headers.extend(params(self.caller.headers));
-                headers.extend(asked.params.clone());
+                // What is in the arguments counts, whatever the client says that there is.
+                for (name, value) in &asked.params {
+                    headers.insert(name, value.clone());
+                }
                 headers
             }
         };

@@ -6,6 +6,8 @@
 //! is known not to be ended, so the floor does not touch it.
 
 use super::session::Session;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     hash::{BuildHasher, RandomState},
@@ -36,7 +38,7 @@ pub(super) struct Limits {
 }
 
 /// What a session is called, whose it is, and how long it may last.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Named {
     pub(super) id: Id,
     pub(super) owner: String,
@@ -44,6 +46,13 @@ pub(super) struct Named {
 }
 
 pub(super) type Id = [u8; 16];
+
+impl Named {
+    /// Its id, in letters.
+    pub(super) fn text(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(self.id)
+    }
+}
 
 #[derive(Debug)]
 struct Live {
@@ -112,6 +121,16 @@ impl Kept {
                 Some(session)
             }
         }
+    }
+
+    /// One that is in use, without using it.
+    pub(super) fn used(&self, id: &Id) -> Option<&Arc<Session>> {
+        self.live.get(id).map(|live| &live.session)
+    }
+
+    /// All that are in use.
+    pub(super) fn in_use(&self) -> Vec<Named> {
+        self.live.values().filter_map(|live| live.session.name.get().cloned()).collect()
     }
 
     /// Keeps a session that is used now, and drops another where there is no room.

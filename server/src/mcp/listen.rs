@@ -102,6 +102,7 @@ impl Talk<'_> {
         for uri in &filter.resource_subscriptions {
             // What nobody has is not among what is acknowledged.
             if let Ok((place, theirs)) = self.owner_of(uri).await
+                && self.may_watch(place, &theirs)
                 && let Some(wanted) = wanted.get_mut(place)
             {
                 wanted.push((uri.clone(), theirs));

@@ -5,8 +5,10 @@
 //! goes back in the client's own [`words`]. Nothing is decoded that only passes ([`wire`]).
 
 mod abilities;
+mod access;
 mod answer;
 mod batch;
+mod before;
 mod cancel;
 mod catalog;
 mod connect;
@@ -18,6 +20,7 @@ mod flights;
 mod follow;
 mod forward;
 mod hello;
+mod index;
 #[cfg(any(test, feature = "internals"))]
 pub(crate) mod invariants;
 mod kept;
@@ -26,17 +29,22 @@ mod listen;
 mod message;
 mod names;
 mod naming;
+mod object;
+mod overridden;
 mod params;
 mod parked;
 mod peer;
 mod pool;
 mod questions;
 mod relay;
+mod replicas;
 mod rounds;
 mod route;
 mod scan;
+mod search;
 mod session;
 mod sse;
+mod strict;
 mod talk;
 mod view;
 mod wire;

@@ -16,7 +16,10 @@ use super::{
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{body::Body, http::Response};
+use bytes::Bytes;
 use countersign::clock::Clock;
+use http_body_util::{BodyExt, Collected};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -55,6 +58,35 @@ pub(super) struct Going {
     digest: Vec<u8>,
 }
 
+/// A client that comes back with the answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Back {
+    state: String,
+    owner: String,
+    digest: Vec<u8>,
+    /// What the client calls its request now, and its progress.
+    id: String,
+    token: Option<String>,
+    answer: String,
+}
+
+impl Back {
+    pub(super) fn unknown() -> Refusal {
+        Refusal::invalid_params("there is no call with this `requestState`, or not any more")
+    }
+
+    /// Why it does not go on, as the message that the client is told.
+    pub(super) async fn refused(&self, refused: Refused) -> Bytes {
+        let id: Option<&RawValue> = serde_json::from_str(&self.id).ok();
+        let response = refused.into_response(id).unwrap_or_else(|_| {
+            let refusal =
+                Refusal::invalid_request("the token that began this call is over; make the call anew");
+            refusal.answering(id).into_response()
+        });
+        response.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default()
+    }
+}
+
 /// How long anybody waits, and how many.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 const MOST: usize = 10_000;
@@ -67,8 +99,8 @@ impl Parked {
     }
 
     /// The state with which the client finds it again; `None` where there is no room.
-    fn park(&self, question: String, going: Going) -> Option<String> {
-        let state = random()?;
+    fn park(&self, me: &str, question: String, going: Going) -> Option<String> {
+        let state = format!("{me}:{}", random()?);
         let now = self.clock.now();
         let mut calls = self.lock();
         calls.retain(|_, call| call.until > now);
@@ -87,14 +119,22 @@ impl Parked {
     }
 
     /// The call that somebody may go on with, once.
-    fn take(&self, state: &str, owner: &str, digest: &[u8]) -> Option<(String, Going)> {
+    fn take(&self, back: &Back) -> Option<(String, Going)> {
         let now = self.clock.now();
         let mut calls = self.lock();
-        let fits = |call: &Call| call.until > now && call.owner == owner && call.digest == digest;
-        if !calls.get(state).is_some_and(fits) {
+        let fits = |call: &Call| call.until > now && call.owner == back.owner && call.digest == back.digest;
+        if !calls.get(&back.state).is_some_and(fits) {
             return None;
         }
-        calls.remove(state).map(|call| (call.question, call.going))
+        calls.remove(&back.state).map(|call| (call.question, call.going))
+    }
+
+    /// Goes on with a call for a client that is at another replica; `None` where there is no such call.
+    pub(super) async fn go_on(&self, back: &Back) -> Option<Result<Response<Body>, Refused>> {
+        let (question, going) = self.take(back)?;
+        let lasting = going.left.lasting()?;
+        let talk = lasting.talk();
+        Some(talk.resume(back, &question, going).await)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Call>> {
@@ -123,41 +163,49 @@ impl Talk<'_> {
             digest: digest_of(asked.message),
         };
         let words = Words::of(self, peer, session.flights.clone(), true);
-        going_on(self.lasting(), going, words, asked.id)
+        going_on(self.lasting(), going, words, asked.id.get().to_owned())
     }
 
-    /// Goes on with the call that a request says it continues.
+    /// Goes on with the call that a request says it continues, wherever that is parked.
     pub(super) async fn go_on(&self, asked: &Asked<'_>, state: &RawValue) -> Result<Response<Body>, Refused> {
-        let wrong = || Refusal::invalid_params("there is no call with this `requestState`, or not any more");
+        let wrong = Back::unknown;
         let state: String = serde_json::from_str(state.get()).map_err(|_| wrong())?;
         let answers = asked.message.params.input_responses.map(RawValue::get).unwrap_or("{}");
         let answers: BTreeMap<String, &RawValue> = serde_json::from_str(answers).map_err(|_| wrong())?;
         let Some(answer) = answers.get(QUESTION) else {
             return Err(Refusal::invalid_params("`inputResponses` lacks the answer to the question").into());
         };
-        let owner = place(self.caller.who.identity());
-        let parked = self.hub.parked.take(&state, &owner, &digest_of(asked.message));
-        let (question, going) = parked.ok_or_else(wrong)?;
-        let peer = self.hub.peer(going.place)?;
+        let replica = state.split_once(':').ok_or_else(wrong)?.0.to_owned();
         let token = asked.message.params.meta.as_ref().and_then(|meta| meta.token);
-        going.session.flights.go_on(
-            going.fresh,
-            Flight {
-                peer: going.place,
-                id: asked.id.get().to_owned(),
-                token: token.map(|token| token.get().to_owned()),
-                listens: false,
-            },
-        );
-        let body = format!(r#"{{"jsonrpc":"2.0","id":{question},"result":{}}}"#, answer.get());
+        let back = Back {
+            state,
+            owner: place(self.caller.who.identity()),
+            digest: digest_of(asked.message),
+            id: asked.id.get().to_owned(),
+            token: token.map(|token| token.get().to_owned()),
+            answer: answer.get().to_owned(),
+        };
+        let replicas = &self.hub.replicas;
+        if *replica != **replicas.me() {
+            return replicas.go_back(&replica, back).await;
+        }
+        let (question, going) = self.hub.parked.take(&back).ok_or_else(wrong)?;
+        self.resume(&back, &question, going).await
+    }
+
+    async fn resume(&self, back: &Back, question: &str, going: Going) -> Result<Response<Body>, Refused> {
+        let peer = self.hub.peer(going.place)?;
+        let (id, token) = (back.id.clone(), back.token.clone());
+        let flight = Flight { peer: going.place, id: id.clone(), token, listens: false };
+        going.session.flights.go_on(going.fresh, flight);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{question},"result":{}}}"#, back.answer);
         going.session.post(peer, self.caller, None, body.into()).await?;
         let words = Words::of(self, peer, going.session.flights.clone(), true);
-        Ok(going_on(self.lasting(), going, words, asked.id))
+        Ok(going_on(self.lasting(), going, words, id))
     }
 }
 
-fn going_on(lasting: Lasting, mut going: Going, words: Words, id: &RawValue) -> Response<Body> {
-    let id = id.get().to_owned();
+fn going_on(lasting: Lasting, mut going: Going, words: Words, id: String) -> Response<Body> {
     streaming(Mouth::speaking(async move |mouth| {
         while let Ok(Some(event)) = going.events.next().await {
             let data = event.data.clone().unwrap_or_default();
@@ -196,7 +244,7 @@ fn required(lasting: &Lasting, heard: &Heard<'_>, question: &str, going: Going, 
     let params = heard.params.map(|params| format!(",\"params\":{params}")).unwrap_or_default();
     let needed = format!(r#"{{"method":{}{params}}}"#, quoted(method));
     let talk = lasting.talk();
-    match talk.hub.parked.park(question.to_owned(), going) {
+    match talk.hub.parked.park(talk.hub.replicas.me(), question.to_owned(), going) {
         Some(state) => format!(
             r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"input_required","inputRequests":{{"{QUESTION}":{needed}}},"requestState":{}}}}}"#,
             quoted(&state)

@@ -43,6 +43,11 @@ impl Authority {
         let token = identity.token().map(|token| token.expose_secret()).unwrap_or_default();
         Self(hash(&[identity.issuer(), identity.subject(), token]))
     }
+
+    /// The same person, with whatever token: for what decides nothing that they may do.
+    pub(super) fn of_person(identity: &Identity) -> Self {
+        Self(hash(&[identity.issuer(), identity.subject()]))
+    }
 }
 
 impl Pool {

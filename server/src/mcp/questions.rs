@@ -16,8 +16,8 @@ pub(super) struct Questions(Mutex<HashMap<String, oneshot::Sender<Bytes>>>);
 const MOST: usize = 256;
 
 impl Questions {
-    /// The id to ask under, and where the answer comes; `None` where too many wait.
-    pub(super) fn ask(&self) -> Option<(String, oneshot::Receiver<Bytes>)> {
+    /// The id to ask under at this replica, and where the answer comes; `None` where too many wait.
+    pub(super) fn ask(&self, me: &str) -> Option<(String, oneshot::Receiver<Bytes>)> {
         let mut waiting = self.lock();
         waiting.retain(|_, answer| !answer.is_closed());
         if waiting.len() >= MOST {
@@ -27,7 +27,7 @@ impl Questions {
         let id = fresh().to_string();
         waiting.insert(id.clone(), answer);
         // No backend has an empty name.
-        Some((format!(":{id}"), answered))
+        Some((format!(":{me}:{id}"), answered))
     }
 
     /// Hands the client's answer on; `None` where nobody waits for it.

@@ -2,6 +2,7 @@
 
 use super::{
     abilities, batch,
+    before::Before,
     catalog::Catalogues,
     connect::{self, Connect, shows_pages},
     era::{Era, LEGACY},
@@ -13,12 +14,13 @@ use super::{
     parked::Parked,
     peer::{Caller, Peer},
     pool::{Authority, Pool},
+    replicas::{self, Replicas},
     session::{Greeting, Session, Sessions, passing_key},
     talk::{Hub, Speech, Talk},
 };
 use crate::{
-    config::endpoint::{Endpoint, Prefix},
-    store::Seal,
+    config::endpoint::Endpoint,
+    store::{Seal, Store},
     upstream::Backend,
 };
 use axum::{
@@ -48,13 +50,17 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// `None` where this system has no randomness.
-    pub(crate) fn new(backends: Vec<Backend>, endpoint: Endpoint, connect: Connect) -> Option<Self> {
+    ///
+    /// Replicas that share `store` share what is on its way.
+    pub(crate) fn new(
+        backends: Vec<Backend>,
+        endpoint: Endpoint,
+        connect: Connect,
+        store: Option<Store>,
+    ) -> Option<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let Endpoint { prefix, sessions, lists, access, tools } = endpoint;
-        let naming = match prefix {
-            Prefix::Backend => Naming::prefixed(backends.iter().map(|backend| backend.name().to_owned())),
-            Prefix::None => Naming::plain(),
-        };
+        let Endpoint { naming, sessions, lists, access, searches, tools } = endpoint;
+        let naming = Naming::of(naming, backends.len());
         let peers = backends.into_iter().zip(tools).enumerate();
         let peers = peers.map(|(place, (backend, tools))| Peer::new(place, backend, tools)).collect();
         let key = match sessions.key {
@@ -65,7 +71,19 @@ impl Relay {
         let sessions = Sessions::new(seal, sessions.lifetime, sessions.idle, clock.clone());
         let catalogues = Arc::new(Catalogues::new(clock.clone()));
         let (pool, parked) = (Pool::new(clock.clone()), Parked::new(clock));
-        let hub = Arc::new(Hub { peers, naming, lists, access, catalogues, pool, parked });
+        let replicas = Arc::new(Replicas::sharing(store)?);
+        let hub = Arc::new(Hub {
+            peers,
+            naming,
+            lists,
+            access,
+            searches,
+            catalogues,
+            before: Before::default(),
+            pool,
+            parked,
+            replicas,
+        });
         Some(Self { hub, sessions, connect })
     }
 
@@ -99,7 +117,7 @@ impl Relay {
             Era::Modern => Speech::modern(&message, whole),
             Era::Legacy if message.method.as_deref() == Some("initialize") => greeting_of(&message, whole)
                 .map(|greeting| Speech::Legacy(Arc::new(Session::new(greeting, self.hub.peers.len())))),
-            Era::Legacy => self.session_of(caller).map(Speech::Legacy),
+            Era::Legacy => Box::pin(self.session_of(caller)).await.map(Speech::Legacy),
         };
         let speech = match speech {
             Ok(speech) => speech,
@@ -136,15 +154,21 @@ impl Relay {
             Err(refusal) => return Ok(refusal.into_response()),
         }
         let caller = Caller { who: &who, headers };
-        let session = match self.session_of(caller) {
+        let session = match Box::pin(self.session_of(caller)).await {
             Ok(session) => session,
             Err(refusal) => return Ok(refusal.into_response()),
         };
         if method == Method::DELETE {
             let told = only(headers, &SESSION).unwrap_or_default();
-            self.sessions.end(told, who.identity());
+            let ended = self.sessions.end(told, who.identity());
             session.end(&self.hub.peers, caller).await;
-            return Ok(empty(StatusCode::NO_CONTENT));
+            let told = match ended {
+                Some(named) => self.hub.replicas.end(named, self.sessions.clock()).await,
+                None => Ok(()),
+            };
+            let unavailable =
+                |refusal: Refusal| refusal.with_status(StatusCode::SERVICE_UNAVAILABLE).into_response();
+            return Ok(told.map_or_else(unavailable, |()| empty(StatusCode::NO_CONTENT)));
         }
         let talk = self.talk(caller, Speech::Legacy(session.clone()));
         match talk.listen(&session).await {
@@ -162,7 +186,7 @@ impl Relay {
         if Era::without_message(caller.headers)? == Era::Modern || !caller.headers.contains_key(SESSION) {
             return Err(other());
         }
-        let session = self.session_of(caller)?;
+        let session = Box::pin(self.session_of(caller)).await?;
         if session.greeting.version != batch::VERSION {
             return Err(other());
         }
@@ -175,14 +199,29 @@ impl Relay {
         Talk { hub: &self.hub, caller, speech, authority }
     }
 
-    fn session_of(&self, caller: Caller<'_>) -> Result<Arc<Session>, Refusal> {
+    /// Does what other replicas ask for, for as long as it is polled.
+    pub(crate) async fn heed(&self) {
+        replicas::heed(&self.hub, &self.sessions).await;
+    }
+
+    async fn session_of(&self, caller: Caller<'_>) -> Result<Arc<Session>, Refusal> {
         if !caller.headers.contains_key(SESSION) {
             return Err(Refusal::invalid_request(
                 "open a session with `initialize` first, and name it in Mcp-Session-Id",
             ));
         }
         let told = only(caller.headers, &SESSION).ok_or_else(Refusal::no_session)?;
-        self.sessions.find(told, caller.who.identity(), self.hub.peers.len())
+        let owner = caller.who.identity();
+        if let Some(named) = self.sessions.unused(told, owner)
+            && self.hub.replicas.have_ended(&named).await?
+        {
+            self.sessions.bury(&named);
+        }
+        let session = self.sessions.find(told, owner, self.hub.peers.len())?;
+        if self.hub.replicas.are_several() {
+            session.is_used_by(caller.who, caller.headers);
+        }
+        Ok(session)
     }
 
     /// Opens a session, and beneath it one with each backend: only they know what they can do.

@@ -57,6 +57,8 @@ struct Rounds {
     subject: Option<String>,
     tool: Option<Tool>,
     params: HeaderMap,
+    added: String,
+    was_found: bool,
     words: Words,
 }
 
@@ -92,6 +94,8 @@ impl Talk<'_> {
             subject: asked.target.subject.clone(),
             tool: asked.tool.clone(),
             params: asked.params.clone(),
+            added: asked.added.clone(),
+            was_found: asked.was_found,
             words,
         };
         Ok(streaming(Mouth::speaking(async move |mouth| {
@@ -152,7 +156,7 @@ impl Rounds {
     async fn ask(&self, required: &Required<'_>, mouth: &Mouth) -> Option<Round> {
         let mut waiting = Vec::new();
         for (key, Needed { method, params }) in &required.input_requests {
-            let (id, answered) = self.session.questions.ask()?;
+            let (id, answered) = self.session.questions.ask(self.lasting.talk().hub.replicas.me())?;
             let params = params.map(|params| format!(",\"params\":{}", params.get())).unwrap_or_default();
             let question =
                 format!(r#"{{"jsonrpc":"2.0","id":{},"method":{}{params}}}"#, quoted(&id), method.get());
@@ -191,6 +195,8 @@ impl Rounds {
             target,
             tool: self.tool.clone(),
             params: self.params.clone(),
+            added: self.added.clone(),
+            was_found: self.was_found,
         };
         let request: Request = talk.stateless(peer, self.words.flights(), &asked, more);
         peer.post(talk.caller, request).await

@@ -124,7 +124,7 @@ impl Talk<'_> {
         if let Some(owner) = known() {
             return Ok(owner);
         }
-        if is_shortened(name) || self.hub.naming.is_plain() {
+        if is_shortened(name) || !self.hub.naming.says_whose() {
             self.list_all(kind).await?;
         }
         let what = if kind == Kind::Prompts { "prompt" } else { "tool" };
@@ -143,8 +143,13 @@ impl Talk<'_> {
         if let Some(owner) = known() {
             return Ok(owner);
         }
-        self.list_all(Kind::Resources).await?;
-        self.list_all(Kind::Templates).await?;
+        for kind in [Kind::Resources, Kind::Templates] {
+            self.list_all(kind).await?;
+            // Now, because what was learned is forgotten as soon as a backend says that it has changed.
+            if let Some(owner) = known() {
+                return Ok(owner);
+            }
+        }
         // Not listed, but it says whose it is. Only now: there are schemes with a plus of their own.
         let prefixed = || {
             self.hub.peers.iter().find_map(|peer| {

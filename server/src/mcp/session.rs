@@ -17,12 +17,16 @@ use aws_lc_rs::{
     digest::{Context, SHA256},
     rand,
 };
+use axum::http::HeaderMap;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use countersign::{clock::Clock, proof::Identity};
+use countersign::{
+    clock::Clock,
+    proof::{Authenticated, Identity},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, UNIX_EPOCH},
 };
 use zeroize::Zeroizing;
@@ -44,6 +48,16 @@ pub(super) struct Session {
     pub(super) flights: Arc<Flights>,
     pub(super) questions: Questions,
     pub(super) cancels: Cancels,
+    /// What it is called where others know of it, too.
+    pub(super) name: OnceLock<Named>,
+    latest: Mutex<Option<Latest>>,
+}
+
+/// Who used a session last, with what came along: what is done in it later is done like that.
+#[derive(Clone, Debug)]
+pub(super) struct Latest {
+    pub(super) who: Authenticated,
+    pub(super) headers: HeaderMap,
 }
 
 /// How a client introduced itself, and the version that was agreed on.
@@ -83,7 +97,9 @@ impl Sessions {
             let told = Zeroizing::new(serde_json::to_vec(&told).ok()?);
             self.seal.seal(&owner, told).ok()?
         };
-        self.kept().keep(&told.named(owner)?, now, session);
+        let named = told.named(owner)?;
+        session.name.get_or_init(|| named.clone());
+        self.kept().keep(&named, now, session);
         Some(BASE64_URL_SAFE_NO_PAD.encode(sealed))
     }
 
@@ -91,14 +107,41 @@ impl Sessions {
     pub(super) fn find(&self, told: &str, owner: &Identity, peers: usize) -> Result<Arc<Session>, Refusal> {
         let (named, greeting) = self.opened(told, owner).ok_or_else(Refusal::no_session)?;
         let found = self.kept().find(&named, self.clock.now(), || Session::new(greeting, peers));
-        found.ok_or_else(Refusal::no_session)
+        let found = found.ok_or_else(Refusal::no_session)?;
+        found.name.get_or_init(|| named);
+        Ok(found)
     }
 
-    /// Ends it: from now on nobody finds it here.
-    pub(super) fn end(&self, told: &str, owner: &Identity) {
-        if let Some((named, _)) = self.opened(told, owner) {
-            self.kept().end(&named, self.clock.now());
-        }
+    /// What the session is called that a client was told of as `told`, where it is not in use here.
+    pub(super) fn unused(&self, told: &str, owner: &Identity) -> Option<Named> {
+        let (named, _) = self.opened(told, owner)?;
+        let is_used = self.kept().used(&named.id).is_some();
+        (!is_used).then_some(named)
+    }
+
+    /// One that is in use here.
+    pub(super) fn used(&self, named: &Named) -> Option<Arc<Session>> {
+        self.kept().used(&named.id).cloned()
+    }
+
+    pub(super) fn in_use(&self) -> Vec<Named> {
+        self.kept().in_use()
+    }
+
+    /// Ends it: from now on nobody finds it here. What it is called.
+    pub(super) fn end(&self, told: &str, owner: &Identity) -> Option<Named> {
+        let (named, _) = self.opened(told, owner)?;
+        self.bury(&named);
+        Some(named)
+    }
+
+    /// It was ended, here or elsewhere.
+    pub(super) fn bury(&self, named: &Named) {
+        self.kept().end(named, self.clock.now());
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     fn opened(&self, told: &str, owner: &Identity) -> Option<(Named, Greeting)> {
@@ -129,7 +172,22 @@ impl Session {
             flights: Arc::default(),
             questions: Questions::default(),
             cancels: Cancels::default(),
+            name: OnceLock::new(),
+            latest: Mutex::default(),
         }
+    }
+
+    /// Somebody uses it.
+    pub(super) fn is_used_by(&self, who: &Authenticated, headers: &HeaderMap) {
+        *self.lock_latest() = Some(Latest { who: who.clone(), headers: headers.clone() });
+    }
+
+    pub(super) fn latest(&self) -> Option<Latest> {
+        self.lock_latest().clone()
+    }
+
+    fn lock_latest(&self) -> MutexGuard<'_, Option<Latest>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -161,7 +219,6 @@ pub(super) fn random() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{super::invariants::trusted, *};
-    use countersign::proof::Authenticated;
     use std::{
         sync::atomic::{AtomicU64, Ordering},
         time::SystemTime,

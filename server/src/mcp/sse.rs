@@ -185,7 +185,12 @@ impl Mouth {
 
     /// `None` where nobody listens any more.
     pub(super) async fn say(&self, event: Event) -> Option<()> {
-        self.0.send(event.into_bytes()).await.ok()
+        self.pass(event.into_bytes()).await
+    }
+
+    /// The same with events as they are written.
+    pub(super) async fn pass(&self, events: Bytes) -> Option<()> {
+        self.0.send(events).await.ok()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     abilities,
+    before::Before,
     catalog::Catalogues,
     error::{Refusal, Refused},
     flights::fresh,
@@ -11,9 +12,10 @@ use super::{
     parked::Parked,
     peer::{Caller, Peer, Request, Said},
     pool::{Authority, Pool},
-    session::{Greeting, Session},
+    replicas::Replicas,
+    session::{Greeting, Latest, Session},
 };
-use crate::config::{endpoint::Lists, tools::Access};
+use crate::config::{access::Access, endpoint::Lists};
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use countersign::proof::Authenticated;
@@ -30,9 +32,13 @@ pub(super) struct Hub {
     pub(super) naming: Naming,
     pub(super) lists: Lists,
     pub(super) access: Access,
+    /// Whether clients see tools that find and call the others, in place of these.
+    pub(super) searches: bool,
     pub(super) catalogues: Arc<Catalogues>,
+    pub(super) before: Before,
     pub(super) pool: Pool,
     pub(super) parked: Parked,
+    pub(super) replicas: Arc<Replicas>,
 }
 
 /// One request of a client's, and everything that may be done for it.
@@ -45,7 +51,7 @@ pub(super) struct Talk<'t> {
 }
 
 /// The same for as long as somebody wants it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lasting {
     hub: Arc<Hub>,
     who: Authenticated,
@@ -74,16 +80,11 @@ impl Hub {
     /// Whether there is nothing to tell apart: then the only backend hears what clients say.
     pub(super) fn is_transparent(&self) -> bool {
         let seen_whole = |peer: &Peer| peer.tools.change_nothing();
-        self.naming.is_plain()
-            && self.access.0.is_empty()
+        !self.searches
+            && self.naming.is_plain()
+            && self.access.is_open()
             && self.peers.len() == 1
             && self.peers.iter().all(seen_whole)
-    }
-
-    /// Whether somebody's rights depend on what a tool does.
-    pub(super) fn looks_at_effects(&self) -> bool {
-        let looks = |name: &String| name.starts_with("tool") && name != "tool.name";
-        self.access.0.iter().any(|rule| rule.references().iter().any(looks))
     }
 
     pub(super) fn peer(&self, place: usize) -> Result<&Peer, Refusal> {
@@ -158,6 +159,13 @@ impl Speech {
 }
 
 impl Lasting {
+    /// For whoever used a session last.
+    pub(super) fn of(hub: Arc<Hub>, latest: Latest, speech: Speech) -> Self {
+        let Latest { who, headers } = latest;
+        let authority = Authority::of(who.identity());
+        Self { hub, who, headers, speech, authority }
+    }
+
     pub(super) fn talk(&self) -> Talk<'_> {
         let caller = Caller { who: &self.who, headers: &self.headers };
         Talk { hub: &self.hub, caller, speech: self.speech.clone(), authority: self.authority }

@@ -72,6 +72,13 @@ impl<'t> Edits<'t> {
     /// Members come first in an object, which has to be a slice of the text.
     pub(super) fn add_members(&mut self, object: &str, members: &str) {
         let (Some(brace), Some(rest)) = (object.get(..1), object.get(1..)) else { return };
+        let place = brace.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
+        if let Some((.., added)) =
+            self.parts.iter_mut().find(|(start, end, _)| (*start, *end) == (place, place + 1))
+        {
+            added.insert_str(1, &format!("{members},"));
+            return;
+        }
         let comma = if rest.trim() == "}" { "" } else { "," };
         self.replace(brace, format!("{{{members}{comma}"));
     }
@@ -121,6 +128,11 @@ mod tests {
             edits.add_members(text, r#""a":1"#);
             assert_eq!(edits.done(), made);
         }
+        let text = "{}";
+        let mut edits = Edits::of(text.as_bytes());
+        edits.add_members(text, r#""a":1"#);
+        edits.add_members(text, r#""b":2"#);
+        assert_eq!(edits.done(), r#"{"b":2,"a":1}"#, "each of them is added");
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! What a backend says, in the words of the client that hears it.
 
 use super::{
-    catalog::Catalogues,
+    catalog::{Catalogues, Kind},
     flights::Flights,
     peer::Peer,
     session::Session,
@@ -24,6 +24,8 @@ pub(super) struct Words {
     client_is_modern: bool,
     on_line: bool,
     named: Named,
+    /// Which replica hears answers.
+    me: Arc<str>,
 }
 
 /// Who knows what the client calls a resource.
@@ -71,6 +73,7 @@ impl Words {
                 Speech::Legacy(session) => Named::In(session.clone()),
                 Speech::Modern { .. } => Named::As(Vec::new()),
             },
+            me: talk.hub.replicas.me().clone(),
         }
     }
 
@@ -114,7 +117,7 @@ impl Words {
                     tracing::warn!(backend = self.backend, %method, "asked a client that cannot be asked");
                     return None;
                 }
-                edits.replace(id, quoted(&self.event_id(id)));
+                edits.replace(id, quoted(&self.question_id(id)));
             }
             (Some(method), None) => self.notification(&mut edits, method, heard.params),
             (None, None) => return None,
@@ -131,6 +134,11 @@ impl Words {
         format!("{}:{id}", self.backend)
     }
 
+    /// Under which id a client is asked what this backend asks.
+    fn question_id(&self, id: &str) -> String {
+        format!("{}:{}:{id}", self.backend, self.me)
+    }
+
     fn notification(&self, edits: &mut Edits<'_>, method: &str, params: Option<&str>) {
         let Told { token, request, uri, meta } = params.map(told_in).unwrap_or_default();
         match method {
@@ -143,7 +151,7 @@ impl Words {
             // Of what it asked the client.
             "notifications/cancelled" => {
                 if let Some(request) = request {
-                    edits.replace(request.get(), quoted(&self.event_id(request.get())));
+                    edits.replace(request.get(), quoted(&self.question_id(request.get())));
                 }
             }
             "notifications/resources/updated" if !self.transparent => {
@@ -153,9 +161,9 @@ impl Words {
                     edits.replace(uri.get(), quoted(&exposed));
                 }
             }
-            "notifications/tools/list_changed"
-            | "notifications/prompts/list_changed"
-            | "notifications/resources/list_changed" => self.catalogues.forget(),
+            "notifications/tools/list_changed" => self.catalogues.forget(Kind::Tools),
+            "notifications/prompts/list_changed" => self.catalogues.forget(Kind::Prompts),
+            "notifications/resources/list_changed" => self.catalogues.forget(Kind::Resources),
             _ => {}
         }
         if let Some(id) = meta.and_then(|meta| meta.subscription)
@@ -230,6 +238,7 @@ mod tests {
             client_is_modern: true,
             on_line: false,
             named: Named::As(Vec::new()),
+            me: "me".into(),
         }
     }
 

@@ -216,6 +216,11 @@ impl Store {
         self.open(purpose.name(), &sealed).ok()
     }
 
+    /// Whether other servers may look into it at the same time.
+    pub(crate) fn may_be_shared(&self) -> bool {
+        !matches!(*self.medium, Medium::File(_))
+    }
+
     /// Ends it where that takes a while. Nothing acknowledged depends on it.
     pub(crate) async fn close(&self) {
         if let Medium::File(file) = &*self.medium {

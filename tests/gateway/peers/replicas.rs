@@ -1,6 +1,7 @@
 //! Two gateways that share a Redis, and people who sign in at both.
 
 mod codes;
+mod messages;
 mod outage;
 mod revoked;
 mod rotated;

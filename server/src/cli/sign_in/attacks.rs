@@ -1,10 +1,12 @@
 //! What must not go well.
 
 use super::{Behaviour, Browser, House, LOCAL, Plain, SITE, VERIFIER, claims, encode};
+use crate::issuer::Whose;
 use countersign_fixtures::fault::Fault;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 /// As far as a provider's answer, which is not followed.
 async fn up_to_the_callback(house: &House, browser: &mut Browser) -> String {
@@ -107,6 +109,40 @@ async fn whoever_registers_themselves_gets_nothing_without_a_persons_word() {
 }
 
 #[tokio::test]
+async fn whoever_registers_themselves_sends_nobody_anywhere_by_a_mistake() {
+    let house = House::new().await;
+    house.everybody_is("alice");
+    let evil = house.register("https://evil.example/callback").await;
+    let mistakes = [("scope", "everything"), ("resource", "https://elsewhere.example/mcp")];
+    let (mut browser, nowhere) = (Browser::default(), house.at("/oauth/authorize"));
+    for mistake in mistakes {
+        let page = browser.open(&house.asking(&evil, &[mistake])).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{page:?}");
+        assert!(page.url.as_str().starts_with(&nowhere) && !page.is_question(), "{page:?}");
+        // A link that says where it leads, for whoever meant to go there.
+        assert!(page.text.contains("Go to evil.example"), "{page:?}");
+        assert!(page.text.contains("href=\"https://evil.example/callback?error=invalid_"), "{page:?}");
+    }
+    // Whoever agreed to go back there once goes there, in that browser, and to that address alone.
+    let app = house.register(SITE).await;
+    assert!(browser.open(&house.asking(&app, &mistakes[..1])).await.may_tell("error").is_none());
+    house.signed_in(&app, &mut browser).await;
+    let back = browser.open(&house.asking(&app, &mistakes[..1])).await;
+    assert_eq!((back.told("error"), back.told("state")), ("invalid_scope".into(), "the client's".into()));
+    let others = Browser::default().open(&house.asking(&app, &mistakes[..1])).await;
+    assert_eq!(others.status, StatusCode::BAD_REQUEST);
+    // A program of the person's own machine is asked for each time, and so is this.
+    let local = house.register(LOCAL).await;
+    house.signed_in(&local, &mut browser).await;
+    let page = browser.open(&house.asking(&local, &mistakes[..1])).await;
+    assert!(page.text.contains("a program on this computer"), "{page:?}");
+    // What somebody was ended for is not known any more.
+    house.revocations.revoke(Whose::Everybodys).await.unwrap();
+    assert_eq!(browser.open(&house.asking(&app, &mistakes[..1])).await.status, StatusCode::BAD_REQUEST);
+    assert!(browser.open(&house.asking(&app, &[])).await.is_question(), "and is asked for again");
+}
+
+#[tokio::test]
 async fn a_code_shown_twice_ends_what_came_of_it_and_so_does_a_refresh_token() {
     let house = House::new().await;
     house.everybody_is("alice");
@@ -137,7 +173,8 @@ async fn a_code_without_its_verifier_is_nothing() {
     let (app, mut browser) = (house.register(SITE).await, Browser::default());
     let downgraded =
         house.asking(&app, &[]).replace("code_challenge_method=S256", "code_challenge_method=plain");
-    assert_eq!(browser.open(&downgraded).await.told("error"), "invalid_request");
+    let page = browser.open(&downgraded).await;
+    assert!(page.may_tell("code").is_none() && page.text.contains("has to be S256"), "{page:?}");
     for verifier in [None, Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), Some("")] {
         let page = browser.open(&house.asking(&app, &[])).await;
         let page = if page.is_question() { browser.decide(&page, "yes").await } else { page };
@@ -177,7 +214,8 @@ async fn a_token_for_something_else_is_none_here() {
     }
     assert_eq!(claims(&tokens["access_token"])["aud"], audience);
     let elsewhere = house.asking(&app, &[("resource", "https://elsewhere.example/mcp")]);
-    assert_eq!(Browser::default().open(&elsewhere).await.told("error"), "invalid_target");
+    let page = Browser::default().open(&elsewhere).await;
+    assert!(page.status == StatusCode::BAD_REQUEST && page.text.contains("none that tokens are given for"));
 }
 
 #[tokio::test]
@@ -191,8 +229,11 @@ async fn a_provider_that_is_down_keeps_nobody_else_from_anything() {
     let back = browser.decide(&page, "yes").await;
     assert_eq!(back.told("error"), "temporarily_unavailable", "{back:?}");
     house.corp.faults().clear();
-    // The same page, once it is back.
-    assert!(browser.decide(&page, "yes").await.is_question());
+    // The same page, once it is back, and nobody hears any more that it was down a moment ago.
+    let begun = Instant::now();
+    while !browser.decide(&page, "yes").await.is_question() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it is still said to be down");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod attacks;
 mod aws;
 mod browser;
+mod floods;
 mod journeys;
 mod revoked;
 mod steps;
@@ -90,6 +91,7 @@ impl House {
         let text = format!(
             "
 listen: 127.0.0.1:0
+trusted_proxies: [127.0.0.1]
 store: {{memory: true}}
 backends:
   notes: {{url: '{}/mcp', auth: {{upstream_token: {{provider: github}}}}}}

@@ -2,6 +2,7 @@
 
 mod claims;
 mod clients;
+mod presets;
 mod trusted;
 mod upstreams;
 
@@ -34,10 +35,18 @@ pub(crate) struct AuthorizationServer {
     pub(crate) resources: Vec<String>,
     pub(crate) trusted: Vec<TrustedIssuer>,
     pub(crate) registration: Registration,
+    pub(crate) sign_ins: SignIns,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) algorithm: raw::Algorithm,
     /// For how long a key signs.
     pub(crate) turn: Duration,
+}
+
+/// How many sign-ins may begin in a minute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignIns {
+    pub(crate) minutely: u32,
+    pub(crate) minutely_from_one_address: u32,
 }
 
 /// For how long what is issued is good.
@@ -68,6 +77,7 @@ pub(super) fn resolve_authorization_server(
         resources,
         trusted_issuers,
         registration,
+        sign_ins,
         lifetimes,
         signing,
     } = raw;
@@ -75,6 +85,7 @@ pub(super) fn resolve_authorization_server(
     let claims = resolve_claims(claims, carried, &names, findings);
     let clients = resolve_clients(clients, findings);
     let registration = clients::resolve_registration(&registration, findings);
+    let sign_ins = resolve_sign_ins(&sign_ins, findings);
     let lifetimes = resolve_lifetimes(&lifetimes, findings);
     let scopes = resolve_scopes(scopes, findings);
     let trusted = resolve_trusted(trusted_issuers, scopes.as_ref(), findings);
@@ -90,12 +101,20 @@ pub(super) fn resolve_authorization_server(
             resources: resources?,
             trusted: trusted?,
             registration: registration?,
+            sign_ins: sign_ins?,
             lifetimes: lifetimes?,
             algorithm: signing.algorithm,
             turn: Duration::from_secs(u64::from(DAY) * u64::from(turn?)),
         })
     })();
     (server.map(Some), known)
+}
+
+fn resolve_sign_ins(raw: &raw::SignIns, findings: &mut Findings) -> Option<SignIns> {
+    let bounds = || 1..=1_000_000;
+    let minutely = within(raw.minutely.as_ref(), 6_000, bounds(), "sign-ins", findings);
+    let from_one = within(raw.minutely_from_one_address.as_ref(), 120, bounds(), "sign-ins", findings);
+    Some(SignIns { minutely: minutely?, minutely_from_one_address: from_one? })
 }
 
 fn resolve_lifetimes(raw: &raw::Lifetimes, findings: &mut Findings) -> Option<Lifetimes> {

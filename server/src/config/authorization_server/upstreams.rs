@@ -3,11 +3,12 @@
 use super::{
     super::{
         diagnostic::Findings,
-        raw::{self, Preset},
+        raw,
         secret::resolve_file,
         token_endpoint::{complain, resolve_client, resolve_endpoint},
     },
     Names,
+    presets::{Described, Known, Usual, described, known},
 };
 use countersign::{
     fetch::{Fetcher, Reach},
@@ -75,16 +76,6 @@ pub(crate) struct Identified {
 pub(crate) struct Asked {
     pub(crate) scopes: Vec<String>,
     pub(crate) parameters: Vec<(String, String)>,
-}
-
-/// What is known of a provider that a preset names.
-struct Known {
-    authorize: &'static str,
-    token: &'static str,
-    userinfo: &'static str,
-    subject: &'static str,
-    scopes: &'static [&'static str],
-    parameters: &'static [(&'static str, &'static str)],
 }
 
 /// What the protocol itself says in an authorization request.
@@ -164,8 +155,10 @@ pub(super) fn resolve_upstreams(
 }
 
 fn resolve_oidc(raw: &raw::Oidc, findings: &mut Findings) -> (Option<Provider>, Option<TokenEndpoint>) {
-    let written = raw.endpoint();
-    let issuer = address(&raw.issuer, findings);
+    let Some(described) = described(raw, findings) else { return (None, None) };
+    let Described { issuer: name, place, usual } = described;
+    let written = raw::Endpoint { secret_in_form: usual.secret_in_form, ..raw.endpoint() };
+    let issuer = address(&name, place, findings);
     let client = resolve_client(written, findings);
     let authorities = raw_authorities(written, findings);
     // Told where somebody has to know it before the provider is asked.
@@ -173,7 +166,7 @@ fn resolve_oidc(raw: &raw::Oidc, findings: &mut Findings) -> (Option<Provider>, 
         let (client, authorities) = (client.clone()?, authorities.clone()?);
         Some(endpoint_at(&url.value, client, authorities, written.private_addresses))
     });
-    let asked = asked(raw.scopes.as_deref(), raw.parameters.as_ref(), &["openid"], &[], findings);
+    let asked = asked(raw.scopes.as_deref(), raw.parameters.as_ref(), usual, findings);
     let provider = (|| {
         let (issuer, client, authorities, mut asked) = (issuer?, client?, authorities?, asked?);
         if !asked.scopes.iter().any(|scope| scope == "openid") {
@@ -182,10 +175,10 @@ fn resolve_oidc(raw: &raw::Oidc, findings: &mut Findings) -> (Option<Provider>, 
         // Its token endpoint is told later; what is wrong with the client is told now.
         let probed =
             endpoint_at(issuer.as_str(), client.clone(), authorities.clone(), written.private_addresses);
-        OAuthCodes::new(probed).map_err(|error| complain(&error, raw.issuer.referenced, findings)).ok()?;
+        OAuthCodes::new(probed).map_err(|error| complain(&error, place, findings)).ok()?;
         let fetcher = fetcher(&issuer, authorities.as_deref(), written, findings)?;
         Some(Provider::Oidc(Box::new(Oidc {
-            issuer: raw.issuer.value.clone(),
+            issuer: name,
             client_id: written.client_id.value.clone(),
             client,
             authorities,
@@ -203,8 +196,12 @@ fn resolve_oauth2(
     first: bool,
     findings: &mut Findings,
 ) -> (Option<Provider>, Option<TokenEndpoint>) {
-    let written = raw.endpoint();
-    let known = raw.preset.as_ref().map(|preset| known(preset.value));
+    let known = match raw.preset.as_ref().map(|preset| known(preset, findings)) {
+        Some(None) => return (None, None),
+        known => known.flatten(),
+    };
+    let usual = known.as_ref().map_or_else(Usual::default, |known| known.usual);
+    let written = raw::Endpoint { secret_in_form: usual.secret_in_form, ..raw.endpoint() };
     let named = [("token_url", written.token_url), ("authorize_url", raw.authorize_url.as_ref())];
     if let (Some(_), Some((name, url))) =
         (&known, named.into_iter().find_map(|(name, url)| url.map(|url| (name, url))))
@@ -215,7 +212,7 @@ fn resolve_oauth2(
     }
     let endpoint = resolve_endpoint(written, known.as_ref().map(|known| known.token), findings);
     let authorize = match (&raw.authorize_url, &known) {
-        (Some(url), _) => address(url, findings),
+        (Some(url), _) => address(&url.value, url.referenced, findings),
         (None, Some(known)) => Url::parse(known.authorize).ok(),
         (None, None) => {
             let what = "nothing says where people sign in (V-05)";
@@ -223,9 +220,7 @@ fn resolve_oauth2(
             None
         }
     };
-    let (scopes, parameters) =
-        known.as_ref().map_or((&[][..], &[][..]), |known| (known.scopes, known.parameters));
-    let asked = asked(raw.scopes.as_deref(), raw.parameters.as_ref(), scopes, parameters, findings);
+    let asked = asked(raw.scopes.as_deref(), raw.parameters.as_ref(), usual, findings);
     let identified = identified(raw, known.as_ref(), findings);
     if first && matches!(identified, Some(None)) {
         let what = "the first upstream says who somebody is, and nothing says where this one does (V-05)";
@@ -261,7 +256,7 @@ fn identified(
 ) -> Option<Option<Identified>> {
     let written = raw.endpoint();
     let userinfo = match (&raw.userinfo_url, known) {
-        (Some(url), _) => address(url, findings)?,
+        (Some(url), _) => address(&url.value, url.referenced, findings)?,
         (None, Some(known)) => Url::parse(known.userinfo).ok()?,
         (None, None) => {
             if let Some(subject) = &raw.subject {
@@ -283,16 +278,16 @@ fn identified(
 fn asked(
     scopes: Option<&[Spanned<String>]>,
     parameters: Option<&raw::Named<Spanned<String>>>,
-    usual: &[&str],
-    fixed: &[(&str, &str)],
+    usual: Usual,
     findings: &mut Findings,
 ) -> Option<Asked> {
     let scopes = match scopes {
         Some(scopes) => scopes.iter().map(|scope| scope.value.clone()).collect(),
-        None => usual.iter().map(|&scope| scope.to_owned()).collect(),
+        None => usual.scopes.iter().map(|&scope| scope.to_owned()).collect(),
     };
     let mut sound = true;
-    let mut all: Vec<_> = fixed.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut all: Vec<_> =
+        usual.parameters.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     for (name, value) in parameters.iter().flat_map(|named| &named.0) {
         if RESERVED.contains(&name.value.as_str()) {
             let what = format!("`{}` is what this server says itself", name.value);
@@ -306,15 +301,14 @@ fn asked(
 }
 
 /// An address over https, or on this machine.
-fn address(written: &Spanned<String>, findings: &mut Findings) -> Option<Url> {
-    let Spanned { value, referenced, .. } = written;
+fn address(value: &str, place: Location, findings: &mut Findings) -> Option<Url> {
     let url = Url::parse(value).ok().filter(|url| {
         let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
         secure && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
     });
     if url.is_none() {
         let remedy = "write it as in https://login.example.com; plain http is for this machine only";
-        findings.error(*referenced, format!("`{value}` is no address over https"), remedy);
+        findings.error(place, format!("`{value}` is no address over https"), remedy);
     }
     url
 }
@@ -358,33 +352,4 @@ pub(crate) fn endpoint_at(
         None => endpoint,
     };
     if private_addresses { endpoint.dangerous_allow_private_addresses() } else { endpoint }
-}
-
-fn known(preset: Preset) -> Known {
-    match preset {
-        Preset::Atlassian => Known {
-            authorize: "https://auth.atlassian.com/authorize",
-            token: "https://auth.atlassian.com/oauth/token",
-            userinfo: "https://api.atlassian.com/me",
-            subject: "account_id",
-            scopes: &["read:me", "offline_access"],
-            parameters: &[("audience", "api.atlassian.com"), ("prompt", "consent")],
-        },
-        Preset::Github => Known {
-            authorize: "https://github.com/login/oauth/authorize",
-            token: "https://github.com/login/oauth/access_token",
-            userinfo: "https://api.github.com/user",
-            subject: "id",
-            scopes: &["read:user"],
-            parameters: &[],
-        },
-        Preset::Google => Known {
-            authorize: "https://accounts.google.com/o/oauth2/v2/auth",
-            token: "https://oauth2.googleapis.com/token",
-            userinfo: "https://openidconnect.googleapis.com/v1/userinfo",
-            subject: "sub",
-            scopes: &["openid", "email", "profile"],
-            parameters: &[("access_type", "offline"), ("prompt", "consent")],
-        },
-    }
 }

@@ -117,6 +117,7 @@ macro_rules! with_token_endpoint {
                     assertion_audience: self.assertion_audience.as_ref(),
                     authorities: self.authorities.as_ref(),
                     private_addresses: self.dangerous_allow_private_addresses,
+                    secret_in_form: false,
                 }
             }
         }
@@ -135,6 +136,8 @@ pub(crate) struct Endpoint<'r> {
     pub(crate) assertion_audience: Option<&'r Spanned<String>>,
     pub(crate) authorities: Option<&'r Spanned<String>>,
     pub(crate) private_addresses: bool,
+    /// Whether a secret goes there where nothing is said.
+    pub(crate) secret_in_form: bool,
 }
 
 /// How we show who we are.
@@ -179,7 +182,15 @@ with_token_endpoint! {
 pub(crate) enum Subject {
     #[default]
     Caller,
-    Upstream(OfProvider),
+    Upstream(Spanned<OfSomeProvider>),
+}
+
+/// A caller's token at a provider, which goes without saying where there is but one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfSomeProvider {
+    pub(crate) provider: Option<Spanned<String>>,
+    pub(crate) token: Option<Spanned<WhichToken>>,
 }
 
 /// Who acts for the subject.

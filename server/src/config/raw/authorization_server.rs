@@ -24,6 +24,8 @@ pub(crate) struct AuthorizationServer {
     #[serde(default)]
     pub(crate) registration: Registration,
     #[serde(default)]
+    pub(crate) sign_ins: SignIns,
+    #[serde(default)]
     pub(crate) lifetimes: Lifetimes,
     #[serde(default)]
     pub(crate) signing: Signing,
@@ -49,7 +51,12 @@ pub(crate) struct Upstream {
 with_token_endpoint! {
     /// A provider that describes itself.
     Oidc {
-        issuer: Spanned<String>,
+        issuer: Option<Spanned<String>>,
+        preset: Option<Spanned<DescribedPreset>>,
+        /// Which directory of Entra.
+        tenant: Option<Spanned<String>>,
+        /// Which organization at Okta.
+        domain: Option<Spanned<String>>,
         scopes: Option<Vec<Spanned<String>>>,
         parameters: Option<Named<Spanned<String>>>,
     }
@@ -67,13 +74,24 @@ with_token_endpoint! {
     }
 }
 
-/// A provider whose addresses are known.
+/// A provider that describes itself where everybody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DescribedPreset {
+    Entra,
+    Google,
+    Okta,
+}
+
+/// A provider whose addresses are known. Those that describe themselves are told so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Preset {
     Atlassian,
+    Entra,
     Github,
     Google,
+    Okta,
 }
 
 /// A client that the operator names.
@@ -129,6 +147,14 @@ pub(crate) struct Registration {
     pub(crate) idle_days: Option<Spanned<u32>>,
     pub(crate) hourly: Option<Spanned<u32>>,
     pub(crate) hourly_from_one_address: Option<Spanned<u32>>,
+}
+
+/// How many sign-ins may begin in a minute.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignIns {
+    pub(crate) minutely: Option<Spanned<u32>>,
+    pub(crate) minutely_from_one_address: Option<Spanned<u32>>,
 }
 
 /// For how long what is issued is good.

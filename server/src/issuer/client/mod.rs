@@ -2,7 +2,6 @@
 //! that registered themselves.
 
 mod address;
-mod budget;
 mod described;
 mod document;
 mod grant_type;

@@ -2,12 +2,12 @@
 
 use super::{
     super::{
+        budget::Budget,
         error::{Code, Refusal},
         fetch::{Fetched, Fetcher},
         reach::Reach,
     },
     address::Address,
-    budget::Budget,
 };
 use countersign::clock::Clock;
 use moka::{policy::EvictionPolicy, sync::Cache};
@@ -116,7 +116,7 @@ impl<T: Clone + Send + Sync + 'static> Shelf<T> {
         {
             return Err(refusal.clone());
         }
-        if !self.source.budget.take(&address.host(), now) {
+        if !self.source.budget.take(Some(&address.host()), now) {
             return Err(too_many());
         }
         match self.fetch(address).await {
