@@ -119,7 +119,10 @@ impl Revocations {
 
     /// Ends the access tokens of one sign-in, whose refresh tokens are ended.
     pub(super) async fn end_sign_in(&self, session: &str) -> Result<(), Fault> {
-        self.declare(&Whose::SignIn(session.to_owned())).await.map(drop)
+        let whose = Whose::SignIn(session.to_owned());
+        // Whoever shows a code for the hundredth time does not keep everybody busy with it.
+        let is_known = self.parts.known.read().unwrap_or_else(PoisonError::into_inner).contains_key(&whose);
+        if is_known { Ok(()) } else { self.declare(&whose).await.map(drop) }
     }
 
     /// Whether a caller's token was good, and is not any more.
@@ -189,8 +192,9 @@ impl Revocations {
         let record = Record { whose: whose.clone(), at };
         let terms = Terms::lasting(REMEMBERED).under(ALL.index(&[]));
         store.put(&key(whose), &record, &terms, Expect::Anything).await?;
-        self.learn([record.clone()]);
         store.publish(REVOKED, &record).await?;
+        // Known here once everybody was told: whoever asks again after a failure has them told again.
+        self.learn([record.clone()]);
         Ok(record)
     }
 

@@ -27,6 +27,8 @@ const ROUNDS: usize = 20;
 const PEOPLE: usize = 10;
 /// How often each of them gets new tokens: with the sign-ins, that happens a thousand times.
 const REFRESHES: usize = 4;
+/// In so many rounds Redis hangs once before it is killed.
+const HANGS: usize = 10;
 /// No answer takes longer, nor any page: a store that does not answer is given up long before.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Nobody is sent away for longer.
@@ -174,6 +176,12 @@ async fn people_sign_in_while_redis_is_killed_and_nothing_is_lost_or_comes_back(
         }
         // Sooner or later in each round, while some are still on their way.
         scene.reach(&scene.asked, asked + (round * 7) % (PEOPLE * 3)).await;
+        if round % HANGS == HANGS / 2 {
+            // It is there, and says nothing: nobody waits for that long.
+            redis.hang().await;
+            let sent_away = scene.sent_away.load(Ordering::Relaxed);
+            scene.reach(&scene.sent_away, sent_away + PEOPLE / 4).await;
+        }
         redis.kill().await;
         scene.redis_is(false);
         let sent_away = scene.sent_away.load(Ordering::Relaxed);
