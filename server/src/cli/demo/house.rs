@@ -9,7 +9,7 @@ use countersign_fixtures::{
     idp::Client,
     mcp::{PATH, everything::Everything, warehouse},
     oracle::OracleServer,
-    world::{ADMIN, SERVICE, USER, World},
+    world::{ADMIN, SERVICE, STS_AUDIENCE, USER, World},
 };
 use std::net::SocketAddr;
 
@@ -36,7 +36,7 @@ impl House {
         let gateway = Box::pin(Gateway::bind(config)).await?;
         world.trust_gateway(&format!("{}/aws", own_address(gateway.public_url())));
         if broken == Some(Break::Trust) {
-            world.let_in(ADMIN, "nobody", &[]);
+            world.let_in(ADMIN, "nobody", &[STS_AUDIENCE]);
         }
         Ok(Self { world, archive, gateway, _workshop: workshop })
     }
