@@ -313,17 +313,21 @@ async fn a_session_outlives_the_process_that_opened_it() {
 
 #[tokio::test]
 async fn a_session_that_nobody_uses_ends() {
-    let gateway = Gateway::with(|text| text + "sessions: {idle_seconds: 1}\n").await;
+    let gateway = Gateway::with(|text| text + "sessions: {idle_seconds: 2}\n").await;
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     let (used, _) = gateway.initialize("bob").await;
     let mut unused = Vec::new();
-    for _ in 0..40 {
+    let use_it = async || {
+        let answer = gateway.in_session("bob", &used, Method::POST, list).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    };
+    for _ in 0..60 {
         unused.push(gateway.initialize("bob").await.0);
+        use_it().await;
     }
     // Each of them is asked for once only, as that is a use. One that is used all the time outlives them.
     for session in unused {
-        let answer = gateway.in_session("bob", &used, Method::POST, list).await;
-        assert_eq!(answer.status, StatusCode::OK);
+        use_it().await;
         if gateway.in_session("bob", &session, Method::POST, list).await.status == StatusCode::NOT_FOUND {
             return;
         }
