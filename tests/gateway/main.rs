@@ -22,6 +22,7 @@ mod failures;
 mod fidelity;
 mod gateway;
 mod kept;
+mod lasting;
 mod naming;
 mod peers;
 mod permits;

@@ -128,7 +128,8 @@ async fn each_call_reaches_the_one_that_is_meant() {
             assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
         }
         let unknown = ask(&gateway, session, "resources/read", json!({"uri": "nobody://has/it"})).await;
-        assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
+        let code = if session.is_some() { -32002 } else { -32602 };
+        assert_eq!(unknown["error"]["code"], code, "{unknown}");
     }
     let named =
         heard[0].requests().iter().any(|request| request.contains("mcp-name: test_prompt_with_arguments\n"));

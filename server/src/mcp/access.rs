@@ -76,8 +76,11 @@ impl Talk<'_> {
             return Err(Refused::Token(Error::insufficient_scope(scopes)));
         }
         let with_others = self.may_see(peer, *tool, &call.clone().with_any_arguments());
-        Err(if with_others { Refusal::not_with_these(what, ours) } else { Refusal::unknown(what, ours) }
-            .into())
+        Err(Refused::Answer(match *what {
+            what if with_others => Refusal::not_with_these(what, ours),
+            "resource" => Refusal::unknown_resource(ours, self.speech.is_modern()),
+            what => Refusal::unknown(what, ours),
+        }))
     }
 
     /// Lets the caller use something else than a tool, whatever they want to do with it: who may read a resource may watch

@@ -2,6 +2,7 @@
 
 use super::{
     error::{Refusal, Refused},
+    lasting::{Lists, Wanted},
     naming::Naming,
     object::Object,
     peer::Peer,
@@ -14,7 +15,7 @@ use countersign::clock::Clock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -29,17 +30,19 @@ pub(super) enum Kind {
 }
 
 /// A list of one backend.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Listed {
     pub(super) items: Vec<Item>,
     /// How long the backend says that it stays so.
     pub(super) ttl: u64,
+    /// Whether it says that everybody sees the same.
+    pub(super) is_public: bool,
     /// What is not in it, and why.
     pub(super) notes: Vec<String>,
 }
 
 /// One tool, prompt, resource or template, as it came.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) text: Box<RawValue>,
     /// By which it is asked for.
@@ -50,6 +53,7 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) struct Catalogues {
     found: Mutex<HashMap<Authority, Found>>,
+    lists: Lists,
     clock: Arc<dyn Clock>,
 }
 
@@ -130,13 +134,22 @@ impl Kind {
 impl Talk<'_> {
     /// Everything of this kind that `peer` has and this caller may use, in the order in which it says so.
     pub(super) async fn list(&self, peer: &Peer, kind: Kind) -> Result<Listed, Refused> {
-        let listed = self.list_whole(peer, kind).await?;
+        let lists = &self.hub.catalogues.lists;
+        let wanted = Wanted::by(self.authority, self.speech.as_meta(), peer.place, kind);
+        let listed = match lists.find(&wanted).await {
+            Ok(listed) => listed,
+            Err(turn) => {
+                let listed = self.list_whole(peer, kind).await?;
+                lists.keep(&wanted, &turn, &listed);
+                listed
+            }
+        };
         Ok(self.seen(peer, kind, listed))
     }
 
     async fn list_whole(&self, peer: &Peer, kind: Kind) -> Result<Listed, Refused> {
-        let mut listed = Listed { ttl: u64::MAX, ..Listed::default() };
-        let (mut cursor, mut bytes) = (None::<String>, 0);
+        let mut listed = Listed { ttl: u64::MAX, is_public: true, ..Listed::default() };
+        let (mut cursor, mut bytes, mut names) = (None::<String>, 0, HashSet::new());
         for _ in 0..MOST_PAGES {
             let members =
                 cursor.as_ref().map_or_else(String::new, |cursor| format!("\"cursor\":{}", quoted(cursor)));
@@ -151,8 +164,9 @@ impl Talk<'_> {
                 return Err(Refusal::backend(peer.name(), "lists something that is no list").into());
             };
             listed.ttl = listed.ttl.min(page.ttl);
+            listed.is_public &= page.is_public;
             for text in page.items {
-                listed.take(text, kind);
+                listed.take(text, kind, &mut names);
             }
             if page.next.is_none() {
                 return Ok(listed);
@@ -176,12 +190,12 @@ impl Talk<'_> {
 }
 
 impl Listed {
-    fn take(&mut self, text: &RawValue, kind: Kind) {
+    fn take(&mut self, text: &RawValue, kind: Kind, names: &mut HashSet<String>) {
         match name_in(text, kind) {
             Some((name, _)) if name.is_empty() => {
                 self.notes.push("one without a name was left out".to_owned())
             }
-            Some((name, _)) if self.items.iter().any(|item| item.name == name) => {
+            Some((name, _)) if !names.insert(name.clone()) => {
                 self.notes.push(format!("`{name}` is there twice, so the second was left out"));
             }
             Some((name, _)) => self.items.push(Item { text: text.to_owned(), name }),
@@ -201,6 +215,7 @@ struct Page<'a> {
     items: Vec<&'a RawValue>,
     next: Option<String>,
     ttl: u64,
+    is_public: bool,
 }
 
 impl<'a> Page<'a> {
@@ -218,6 +233,7 @@ impl<'a> Page<'a> {
             resource_templates: Option<Vec<&'a RawValue>>,
             next_cursor: Option<String>,
             ttl_ms: Option<u64>,
+            cache_scope: Option<String>,
         }
         let members: Members<'a> = serde_json::from_slice(result).ok()?;
         let items = match kind {
@@ -226,13 +242,14 @@ impl<'a> Page<'a> {
             Kind::Resources => members.resources,
             Kind::Templates => members.resource_templates,
         };
-        Some(Self { items: items?, next: members.next_cursor, ttl: members.ttl_ms.unwrap_or(0) })
+        let is_public = members.cache_scope.as_deref() == Some("public");
+        Some(Self { items: items?, next: members.next_cursor, ttl: members.ttl_ms.unwrap_or(0), is_public })
     }
 }
 
 impl Catalogues {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { found: Mutex::default(), clock }
+        Self { found: Mutex::default(), lists: Lists::new(clock.clone()), clock }
     }
 
     /// Remembers whose things of this kind are.
@@ -304,9 +321,15 @@ impl Catalogues {
         Some((*place, uri.get(*ours..)?.to_owned()))
     }
 
-    /// Something of this kind has changed, for whomever.
-    pub(super) fn forget(&self, kind: Kind) {
+    /// Something of this kind has changed at the backend at `place`, for whomever.
+    pub(super) fn forget(&self, place: usize, kind: Kind) {
         let is_about = |of: Kind| of == kind || (of == Kind::Templates && kind == Kind::Resources);
+        for kind in [Kind::Tools, Kind::Prompts, Kind::Resources, Kind::Templates]
+            .into_iter()
+            .filter(|of| is_about(*of))
+        {
+            self.lists.forget(place, kind);
+        }
         for found in self.lock().values_mut() {
             found.owners.retain(|(of, _), _| !is_about(*of));
             if is_about(Kind::Tools) {
@@ -366,9 +389,10 @@ mod tests {
     fn pages_are_read_and_their_items_stay_as_they_are() {
         let page = br#"{"tools":[{"name":"a", "x":1.0},{"name":"a"},{},"text",{"name":7},{"name":""}],"nextCursor":"2"}"#;
         let page = Page::parse(page, Kind::Tools).unwrap();
+        let mut names = HashSet::new();
         let mut listed = Listed::default();
         for text in page.items {
-            listed.take(text, Kind::Tools);
+            listed.take(text, Kind::Tools, &mut names);
         }
         assert_eq!(listed.items.len(), 1);
         assert_eq!(listed.items[0].text.get(), r#"{"name":"a", "x":1.0}"#);

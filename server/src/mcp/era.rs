@@ -31,6 +31,8 @@ impl Era {
             (Some(version), _) => modern(version, message, headers).map(|()| Self::Modern),
             (None, None) => Ok(Self::Legacy),
             (None, Some(Some(version))) if LEGACY.contains(&version) => Ok(Self::Legacy),
+            // Only requests say everything themselves.
+            (None, Some(Some(MODERN))) if message.id.is_none() => Ok(Self::Modern),
             (None, Some(Some(MODERN))) => Err(Refusal::invalid_params(
                 "`_meta` has to name the version of the protocol, as the header does",
             )),
@@ -129,6 +131,12 @@ mod tests {
         let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
         assert_eq!(era(list, &[("mcp-protocol-version", "1900-01-01")]), Err(-32022));
         assert_eq!(era(list, &[("mcp-protocol-version", "2026-07-28")]), Err(-32602));
+        let told = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+        assert_eq!(
+            era(told, &[("mcp-protocol-version", "2026-07-28")]),
+            Ok(Era::Modern),
+            "it needs no `_meta`"
+        );
         assert_eq!(era(list, &[("mcp-protocol-version", "2025-06-18")]), Ok(Era::Legacy));
         assert_eq!(era(list, &[]), Ok(Era::Legacy));
         let ping = CALL.replace("tools/call", "ping");

@@ -23,6 +23,8 @@ const TRY_AGAIN: i64 = -32003;
 const HEADER_MISMATCH: i64 = -32020;
 const UNSUPPORTED_VERSION: i64 = -32022;
 const UNKNOWN_METHOD: i64 = -32601;
+/// There is no such resource, in the versions with sessions.
+const NO_RESOURCE: i64 = -32002;
 /// What only a backend without sessions says, or what any says that understood.
 const MODERN: [i64; 5] = [HEADER_MISMATCH, -32021, UNSUPPORTED_VERSION, UNKNOWN_METHOD, -32602];
 
@@ -104,6 +106,15 @@ impl Refusal {
         Self::new(StatusCode::OK, NOT_ALLOWED, what)
     }
 
+    /// The same of a resource, which has a code of its own in the versions with sessions.
+    pub(super) fn unknown_resource(uri: &str, client_is_modern: bool) -> Self {
+        let mut refusal = Self::unknown("resource", uri);
+        if !client_is_modern {
+            refusal.0.code = NO_RESOURCE;
+        }
+        refusal
+    }
+
     pub(super) fn header_mismatch(what: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, HEADER_MISMATCH, what)
     }
@@ -128,6 +139,11 @@ impl Refusal {
     pub(super) fn backend(name: &str, what: &str) -> Self {
         let refusal = Self::new(StatusCode::OK, BACKEND_FAILED, format!("backend `{name}` {what}"));
         refusal.with_data(json!({"backend": name}))
+    }
+
+    /// The backend tells a session its news once at a time.
+    pub(super) fn listened_to(name: &str) -> Self {
+        Self::backend(name, "tells its news to somebody else already").with_status(StatusCode::CONFLICT)
     }
 
     /// The backend does not let the caller's role do this, or does not believe who signed.

@@ -67,7 +67,7 @@ impl Talk<'_> {
         let (mut status, mut ttl, mut failure) = (Status::default(), u64::MAX, None);
         for (peer, list) in lists {
             match list {
-                Ok(Listed { items, ttl: theirs, notes }) => {
+                Ok(Listed { items, ttl: theirs, notes, .. }) => {
                     ttl = ttl.min(theirs);
                     let dropped = items.into_iter().filter_map(|item| merging.add(peer, item));
                     let notes: Vec<_> = notes.into_iter().chain(dropped).collect();

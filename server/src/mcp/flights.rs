@@ -24,8 +24,27 @@ pub(super) struct Flight {
     pub(super) id: String,
     /// The client's progress token, as it was written.
     pub(super) token: Option<String>,
-    /// Whether it is a subscription, whose answer names it once more.
-    pub(super) listens: bool,
+    pub(super) about: About,
+}
+
+/// What of a request makes a difference for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// It is a subscription, whose answer names it once more.
+    News,
+    /// It is about a resource, and that there is none has a code of its own in the versions with sessions.
+    AResource,
+    Anything,
+}
+
+impl About {
+    pub(super) fn of(method: &str) -> Self {
+        match method {
+            "subscriptions/listen" => Self::News,
+            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Self::AResource,
+            _ => Self::Anything,
+        }
+    }
 }
 
 /// Of a session whose backends never answer, the latest are remembered.
@@ -83,7 +102,7 @@ mod tests {
     fn every_request_has_an_id_of_its_own_and_lands_once() {
         let flights = Flights::default();
         let flight =
-            |id: &str| Flight { peer: 1, id: id.into(), token: Some("\"t\"".into()), listens: false };
+            |id: &str| Flight { peer: 1, id: id.into(), token: Some("\"t\"".into()), about: About::Anything };
         let (first, second) = (flights.start(flight("1")), flights.start(flight("\"a\"")));
         assert_ne!(first, second);
         assert_eq!(flights.of_client("1"), Some((first, 1)));
@@ -96,7 +115,7 @@ mod tests {
     #[test]
     fn the_oldest_is_forgotten() {
         let flights = Flights::default();
-        let flight = |id: usize| Flight { peer: 0, id: id.to_string(), token: None, listens: false };
+        let flight = |id: usize| Flight { peer: 0, id: id.to_string(), token: None, about: About::Anything };
         for id in 0..=KEPT {
             flights.start(flight(id));
         }

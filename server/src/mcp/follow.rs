@@ -113,7 +113,7 @@ async fn open(lasting: &Lasting, place: usize, listener: &Listener) -> Result<Op
 fn is_back(lasting: &Lasting, place: usize, listener: &Listener, agreed: &Value) -> Bytes {
     let talk = lasting.talk();
     for kind in [Kind::Tools, Kind::Prompts, Kind::Resources] {
-        talk.hub.catalogues.forget(kind);
+        talk.hub.catalogues.forget(place, kind);
     }
     if let Ok(peer) = talk.hub.peer(place) {
         tracing::info!(backend = peer.name(), "tells its news again");

@@ -5,7 +5,7 @@ use super::{
     catalog::Kind,
     era::SUPPORTED,
     error::{Refusal, Refused, answer, json},
-    flights::{Flight, Flights},
+    flights::{About, Flight, Flights},
     hello::Hellos,
     message::Message,
     names::{VERSION, forwarded, params},
@@ -77,6 +77,7 @@ impl Talk<'_> {
         };
         if refused.is_about_headers() && (self.sends_headers_for(&asked) || !asked.added.is_empty()) {
             // The schema has changed, most likely.
+            self.hub.catalogues.forget(peer.place, Kind::Tools);
             self.list(peer, Kind::Tools).await?;
             asked.params = self.arguments_as_headers(peer, &asked).await?;
             return self.send(peer, &way, &asked).await;
@@ -215,7 +216,7 @@ impl Talk<'_> {
             peer: peer.place,
             id: id.get().to_owned(),
             token: token.map(|token| token.get().to_owned()),
-            listens: asked.method() == "subscriptions/listen",
+            about: About::of(asked.method()),
         });
         let mut edits = Edits::of(body);
         edits.replace(id.get(), fresh.to_string());

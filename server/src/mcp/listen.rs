@@ -3,7 +3,7 @@
 use super::{
     error::{Refusal, Refused},
     filter::{Filter, Subscribed, announced, merge},
-    flights::Flight,
+    flights::{About, Flight},
     follow::Listener,
     line::Line,
     message::Message,
@@ -29,7 +29,8 @@ use futures_util::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 pub(super) type Told = BoxStream<'static, Result<Bytes, BoxError>>;
 
@@ -40,6 +41,9 @@ pub(super) struct News {
 }
 
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+/// How often a stream is asked for that a backend has given already.
+const TRIES: usize = 5;
+const MOMENT: Duration = Duration::from_millis(200);
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
 impl Talk<'_> {
@@ -194,9 +198,8 @@ impl Talk<'_> {
         filter: &Filter,
         wanted: &[(String, String)],
     ) -> Result<News, Refused> {
-        let Some((line, body)) = self.hear_line(session, peer, None).await? else {
-            return Err(Refusal::backend(peer.name(), "does not tell changes").into());
-        };
+        let news = self.news_of(session, peer).await?;
+        let line = session.line(peer, self.caller).await?;
         let mut agreed = filter.of(&announced(&line.hello));
         let mut watched = Vec::new();
         for (ours, theirs) in wanted {
@@ -211,8 +214,37 @@ impl Talk<'_> {
             agreed.insert("resourceSubscriptions".to_owned(), watched.into());
         }
         let words = Words::of(self, peer, session.flights.clone(), true).calling(wanted);
-        let events = changed(body, move |event| words.event(told.event(event)?));
+        let events = stream::try_unfold((news, words, told), |(mut news, words, told)| async move {
+            loop {
+                match news.recv().await {
+                    Ok(event) => {
+                        if let Some(event) = told.event(event).and_then(|event| words.event(event)) {
+                            return Ok(Some((event.into_bytes(), (news, words, told))));
+                        }
+                    }
+                    Err(RecvError::Closed) => return Ok(None),
+                    Err(missed @ RecvError::Lagged(_)) => return Err(missed.into()),
+                }
+            }
+        });
         Ok(News { agreed, told: events.boxed() })
+    }
+
+    /// The stream of a session with `peer`, which all subscriptions share.
+    async fn news_of(&self, session: &Session, peer: &Peer) -> Result<Receiver<Event>, Refused> {
+        for _ in 0..TRIES {
+            if let Some(news) = session.news.join(peer.place) {
+                return Ok(news);
+            }
+            match self.hear_line(session, peer, None).await {
+                Ok(Some((_, body))) => return Ok(session.news.share(peer.place, body)),
+                Ok(None) => return Err(Refusal::backend(peer.name(), "does not tell changes").into()),
+                // It gives one stream at a time, and has not seen yet that the last one is over.
+                Err(refused) if refused.has_status(StatusCode::CONFLICT) => tokio::time::sleep(MOMENT).await,
+                Err(refused) => return Err(refused),
+            }
+        }
+        Err(Refusal::listened_to(peer.name()).into())
     }
 
     /// What a backend without sessions tells, if asked for that.
@@ -225,7 +257,8 @@ impl Talk<'_> {
     ) -> Result<News, Refused> {
         let flights = Arc::default();
         let words = Words::of(self, peer, Arc::clone(&flights), false).calling(wanted);
-        let fresh = flights.start(Flight { peer: peer.place, id: id.to_owned(), token: None, listens: true });
+        let fresh =
+            flights.start(Flight { peer: peer.place, id: id.to_owned(), token: None, about: About::News });
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{fresh},"method":"subscriptions/listen","params":{{"_meta":{{{}}},"notifications":{}}}}}"#,
             self.speech.as_meta(),

@@ -24,6 +24,7 @@ mod index;
 #[cfg(any(test, feature = "internals"))]
 pub(crate) mod invariants;
 mod kept;
+mod lasting;
 mod line;
 mod listen;
 mod message;
@@ -43,6 +44,7 @@ mod route;
 mod scan;
 mod search;
 mod session;
+mod shared;
 mod sse;
 mod strict;
 mod talk;

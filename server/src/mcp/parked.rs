@@ -4,7 +4,7 @@
 use super::{
     cancel::Left,
     error::{Refusal, Refused},
-    flights::Flight,
+    flights::{About, Flight},
     forward::{Asked, streaming},
     message::Message,
     peer::Peer,
@@ -196,7 +196,7 @@ impl Talk<'_> {
     async fn resume(&self, back: &Back, question: &str, going: Going) -> Result<Response<Body>, Refused> {
         let peer = self.hub.peer(going.place)?;
         let (id, token) = (back.id.clone(), back.token.clone());
-        let flight = Flight { peer: going.place, id: id.clone(), token, listens: false };
+        let flight = Flight { peer: going.place, id: id.clone(), token, about: About::Anything };
         going.session.flights.go_on(going.fresh, flight);
         let body = format!(r#"{{"jsonrpc":"2.0","id":{question},"result":{}}}"#, back.answer);
         going.session.post(peer, self.caller, None, body.into()).await?;

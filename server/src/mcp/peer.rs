@@ -116,12 +116,17 @@ impl Peer {
         if method == Method::POST {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        let listens = method == Method::GET;
         let reply = self.backend.call(&who, method, &passing(caller.headers), headers, body).await;
         let reply = reply.map_err(|error| match Refusal::of_call(self.name(), error) {
             Ok(refusal) => Refused::Answer(refusal),
             Err(error) => Refused::Token(error),
         })?;
-        if reply.status().is_success() { Ok(reply) } else { Err(self.refused(reply).await) }
+        match reply.status() {
+            status if status.is_success() => Ok(reply),
+            StatusCode::CONFLICT if listens => Err(Refusal::listened_to(self.name()).into()),
+            _ => Err(self.refused(reply).await),
+        }
     }
 
     /// MCP's own refusals go through; what any other server in between says is put into words.

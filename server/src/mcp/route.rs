@@ -157,6 +157,7 @@ impl Talk<'_> {
                 Some((peer.place, rest.to_owned()))
             })
         };
-        known().or_else(prefixed).ok_or_else(|| Refusal::unknown("resource", uri).into())
+        let unknown = || Refusal::unknown_resource(uri, self.speech.is_modern()).into();
+        known().or_else(prefixed).ok_or_else(unknown)
     }
 }

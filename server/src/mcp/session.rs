@@ -11,6 +11,7 @@ use super::{
     kept::{Kept, Limits, Named},
     line::Lines,
     questions::Questions,
+    shared::Shared,
 };
 use crate::store::{Seal, SealingKey};
 use aws_lc_rs::{
@@ -48,6 +49,8 @@ pub(super) struct Session {
     pub(super) flights: Arc<Flights>,
     pub(super) questions: Questions,
     pub(super) cancels: Cancels,
+    /// What backends tell it, where several listen.
+    pub(super) news: Shared,
     /// What it is called where others know of it, too.
     pub(super) name: OnceLock<Named>,
     latest: Mutex<Option<Latest>>,
@@ -172,6 +175,7 @@ impl Session {
             flights: Arc::default(),
             questions: Questions::default(),
             cancels: Cancels::default(),
+            news: Shared::default(),
             name: OnceLock::new(),
             latest: Mutex::default(),
         }

@@ -20,7 +20,7 @@ pub(super) struct Events {
 }
 
 /// One event, or comments between events.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
     /// As it came, with its end.
     text: Vec<u8>,

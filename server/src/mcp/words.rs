@@ -2,7 +2,7 @@
 
 use super::{
     catalog::{Catalogues, Kind},
-    flights::Flights,
+    flights::{About, Flights},
     peer::Peer,
     session::Session,
     talk::{Speech, Talk},
@@ -95,16 +95,16 @@ impl Words {
                     tracing::warn!(backend = self.backend, "answered something that nobody asked");
                     return None;
                 };
-                let told = heard.result.filter(|_| flight.listens).map(told_in);
+                let told = heard.result.filter(|_| flight.about == About::News).map(told_in);
                 if let Some(id) = told.and_then(|told| told.meta?.subscription) {
                     edits.replace(id.get(), flight.id.clone());
+                }
+                if let Some(code) = heard.error.and_then(|error| self.code(error, flight.about)) {
+                    edits.replace(code.0.get(), code.1);
                 }
                 edits.replace(id, flight.id);
                 if let Some(result) = heard.result.filter(|_| self.client_is_modern && self.on_line) {
                     edits.add_members(result, AS_MODERN);
-                }
-                if let Some(code) = heard.error.and_then(|error| self.code(error)) {
-                    edits.replace(code.0.get(), code.1);
                 }
                 if let (Some(result), Named::As(named)) = (heard.result, &self.named)
                     && !named.is_empty()
@@ -161,9 +161,9 @@ impl Words {
                     edits.replace(uri.get(), quoted(&exposed));
                 }
             }
-            "notifications/tools/list_changed" => self.catalogues.forget(Kind::Tools),
-            "notifications/prompts/list_changed" => self.catalogues.forget(Kind::Prompts),
-            "notifications/resources/list_changed" => self.catalogues.forget(Kind::Resources),
+            "notifications/tools/list_changed" => self.catalogues.forget(self.place, Kind::Tools),
+            "notifications/prompts/list_changed" => self.catalogues.forget(self.place, Kind::Prompts),
+            "notifications/resources/list_changed" => self.catalogues.forget(self.place, Kind::Resources),
             _ => {}
         }
         if let Some(id) = meta.and_then(|meta| meta.subscription)
@@ -175,14 +175,19 @@ impl Words {
 
     /// The code of an error, and what it is in the client's era: a resource that is not there has one of its own in the
     /// versions with sessions.
-    fn code<'e>(&self, error: &'e str) -> Option<(&'e RawValue, &'static str)> {
+    fn code<'e>(&self, error: &'e str, about: About) -> Option<(&'e RawValue, &'static str)> {
         #[derive(Deserialize)]
         struct Coded<'a> {
             #[serde(borrow)]
             code: &'a RawValue,
         }
         let Coded { code } = serde_json::from_str(error).ok()?;
-        (self.client_is_modern && self.on_line && code.get() == "-32002").then_some((code, "-32602"))
+        let other = match (self.client_is_modern, self.on_line, code.get()) {
+            (true, true, "-32002") => "-32602",
+            (false, false, "-32602") if about == About::AResource => "-32002",
+            _ => return None,
+        };
+        Some((code, other))
     }
 
     /// What the client calls a resource, where that is something else.
@@ -245,7 +250,7 @@ mod tests {
     #[test]
     fn the_answer_that_ends_a_subscription_names_it_as_the_client_does() {
         let words = words();
-        let flight = Flight { peer: 0, id: "\"mine\"".to_owned(), token: None, listens: true };
+        let flight = Flight { peer: 0, id: "\"mine\"".to_owned(), token: None, about: About::News };
         let fresh = words.flights.start(flight);
         let answer = |id: &str| {
             format!(
@@ -254,5 +259,24 @@ mod tests {
         };
         let told = words.message(answer(&fresh.to_string()).as_bytes()).unwrap();
         assert_eq!(told, answer("\"mine\""));
+    }
+
+    #[test]
+    fn a_resource_that_is_not_there_has_the_code_of_the_clients_era() {
+        for (is_modern, on_line, about, code, told) in [
+            (true, true, About::AResource, "-32002", "-32602"),
+            (false, false, About::AResource, "-32602", "-32002"),
+            (false, false, About::Anything, "-32602", "-32602"),
+            (false, true, About::AResource, "-32602", "-32602"),
+            (true, false, About::AResource, "-32002", "-32002"),
+        ] {
+            let words = Words { client_is_modern: is_modern, on_line, ..words() };
+            let fresh = words.flights.start(Flight { peer: 0, id: "7".to_owned(), token: None, about });
+            let error = |id: &str, code: &str| {
+                format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"no"}}}}"#)
+            };
+            let heard = words.message(error(&fresh.to_string(), code).as_bytes()).unwrap();
+            assert_eq!(heard, error("7", told), "{is_modern} {on_line} {about:?}");
+        }
     }
 }

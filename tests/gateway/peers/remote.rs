@@ -9,7 +9,7 @@ use countersign_fixtures::{
 use countersign_tests::peers;
 use http::Uri;
 use serde_json::{Value, json};
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 use tempfile::{TempDir, tempdir};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -52,7 +52,7 @@ async fn mcp_remote_carries_questions_completions_changes_and_cancellation() {
     let tap = Tap::before(npm.authority().unwrap().as_str().parse().unwrap()).await;
     strangers.backends[0].1 = format!("{}{}", tap.url(), npm.path());
     let gateway = strangers.behind_gateway().await;
-    for (time, protocol) in ["legacy", "auto"].into_iter().enumerate() {
+    for protocol in ["legacy", "auto"] {
         let mut bridge = Bridge::start(&gateway.endpoint, protocol, &gateway.token("alice")).await;
         for name in ["python", "python-stdio", "typescript", "typescript-stdio"] {
             for (tool, says) in [("ask", "Hello, Ada."), ("imagine", "It says Paris.")] {
@@ -83,17 +83,20 @@ async fn mcp_remote_carries_questions_completions_changes_and_cancellation() {
             let read = bridge.ask("resources/read", json!({"uri": uri})).await;
             assert_eq!(read["contents"][0]["uri"], uri, "{protocol}: {read}");
             bridge.ask("resources/subscribe", json!({"uri": uri})).await;
-            bridge.call(tool, json!({})).await;
-            bridge.wait_for_change_of(uri).await;
+            bridge.change(uri, tool).await;
+        }
+        // Without a session, only whoever goes away takes a request back, and the bridge stays.
+        if protocol != "legacy" {
+            continue;
         }
         bridge.cancel("npm__trigger-long-running-operation", json!({"duration": 60, "steps": 600})).await;
-        tap.wait_for("notifications/cancelled", time + 1).await;
+        tap.wait_for("notifications/cancelled", 1).await;
         for (tool, nth) in [("typescript__wait", 1), ("python__wait", 2)] {
             bridge.cancel(tool, json!({})).await;
-            strangers.processes[nth].log().wait_for("cancelled", time + 1).await;
+            strangers.processes[nth].log().wait_for("cancelled", 1).await;
         }
         bridge.cancel("python-stdio__wait", json!({})).await;
-        gateway.log().wait_for("cancelled backend=\"python-stdio\"", time + 1).await;
+        gateway.log().wait_for("cancelled backend=\"python-stdio\"", 1).await;
     }
 }
 
@@ -166,12 +169,19 @@ impl Bridge {
         }
     }
 
-    async fn wait_for_change_of(&mut self, uri: &str) {
+    /// Has a tool change a resource, until that is heard of: a bridge without a session asks for news anew whenever
+    /// something else is watched, and says so at once. The everything server's tool turns changes off when it is called
+    /// again; they come every few seconds.
+    async fn change(&mut self, uri: &str, tool: &str) {
         let told = |message: &Value| {
             message["method"] == "notifications/resources/updated" && message["params"]["uri"] == uri
         };
+        self.call(tool, json!({})).await;
         while !self.notified.iter().any(told) {
-            self.hear().await;
+            let moment = tokio::time::timeout(Duration::from_secs(1), self.hear()).await;
+            if moment.is_err() && !tool.starts_with("npm") {
+                self.call(tool, json!({})).await;
+            }
         }
     }
 
