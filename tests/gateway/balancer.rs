@@ -10,7 +10,7 @@ use hyper_util::{
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -18,23 +18,33 @@ use std::{
 /// Sends each request to the next of them, so that hardly anybody is answered by one server all the time. What streams
 /// is not held back, and who goes away is gone for the server too.
 #[derive(Debug)]
-pub(crate) struct Balancer(Server);
+pub(crate) struct Balancer {
+    server: Server,
+    only: Arc<Mutex<Option<usize>>>,
+}
 
 impl Balancer {
     /// Listens on a free loopback port.
     pub(crate) async fn before(servers: Vec<SocketAddr>) -> Self {
-        let (http, turn) =
-            (Client::builder(TokioExecutor::new()).build_http(), Arc::new(AtomicUsize::new(0)));
+        let (http, turn) = (Client::builder(TokioExecutor::new()).build_http(), AtomicUsize::new(0));
+        let (turn, only) = (Arc::new(turn), Arc::new(Mutex::new(None)));
+        let chosen = only.clone();
         let passing = move |request: Request| {
-            let server = servers.get(turn.fetch_add(1, Ordering::Relaxed) % servers.len()).copied();
-            pass(http.clone(), server, request)
+            let turn = turn.fetch_add(1, Ordering::Relaxed) % servers.len();
+            let chosen = chosen.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(turn);
+            pass(http.clone(), servers.get(chosen).copied(), request)
         };
-        Self(Server::start(Router::new().fallback(passing)).await)
+        Self { server: Server::start(Router::new().fallback(passing)).await, only }
+    }
+
+    /// From now on one of them gets all.
+    pub(crate) fn send_all_to(&self, place: usize) {
+        *self.only.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
     }
 
     /// `http://` and the address, without a slash at the end.
     pub(crate) fn url(&self) -> String {
-        self.0.url()
+        self.server.url()
     }
 }
 

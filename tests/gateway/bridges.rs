@@ -33,6 +33,7 @@ pub(crate) struct House {
     pub(crate) gateway: Gateway,
     old: Everything,
     new: Everything,
+    pub(crate) heard_by_old: Listening,
     heard_by_new: Listening,
     _servers: [Server; 2],
 }
@@ -44,14 +45,15 @@ impl House {
 
     /// The same, with the gateway's configuration changed by `edit`.
     pub(crate) async fn with(edit: impl FnOnce(String) -> String) -> Self {
-        let (old, new, heard_by_new) = (Everything::default(), Everything::default(), Listening::default());
+        let (old, new) = (Everything::default(), Everything::default());
+        let (heard_by_old, heard_by_new) = (Listening::default(), Listening::default());
         let servers = [
-            Server::start(legacy_only(old.router())).await,
+            Server::start(heard_by_old.before(legacy_only(old.router()))).await,
             Server::start(heard_by_new.before(modern_only(new.router()))).await,
         ];
         let backends = [("old", mcp_at(&servers[0])), ("new", mcp_at(&servers[1]))];
         let gateway = Gateway::with(|text| edit(text + &unsigned(&backends))).await;
-        Self { gateway, old, new, heard_by_new, _servers: servers }
+        Self { gateway, old, new, heard_by_old, heard_by_new, _servers: servers }
     }
 }
 

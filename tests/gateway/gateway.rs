@@ -37,8 +37,15 @@ pub(crate) struct Gateway {
 
 /// Another gateway at the same address.
 pub(crate) struct Replica {
-    _process: Counterpart,
+    process: Counterpart,
     _config: NamedTempFile,
+}
+
+impl Replica {
+    /// Ends it without a warning.
+    pub(crate) async fn kill(self) {
+        self.process.kill().await;
+    }
 }
 
 impl Gateway {
@@ -72,7 +79,7 @@ impl Gateway {
         let config = written(&edit(std::fs::read_to_string(self.config.path()).unwrap()));
         let mut process = Counterpart::start(countersign().arg("serve").arg("-c").arg(config.path()));
         assert_eq!(process.wait_for("listening on ").await, self.endpoint);
-        Replica { _process: process, _config: config }
+        Replica { process, _config: config }
     }
 
     /// Beside the warehouse, which wants signatures, these backends (name and address), which want nothing.

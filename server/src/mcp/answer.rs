@@ -36,7 +36,7 @@ impl Talk<'_> {
         if let Speech::Legacy(session) = &self.speech
             && self.concerns_others(message)
         {
-            self.hub.replicas.pass_on(session, body).await;
+            self.hub.replicas.pass_on(session, body).await?;
         }
         Ok(answered)
     }

@@ -5,9 +5,8 @@ use super::{
     connect::{self, Connect},
     era::Era,
     error::{Refusal, Refused, empty},
-    forward::streaming,
     message::Message,
-    sse::{Event, Events, Mouth},
+    sse::{Event, Events, Mouth, streaming},
     talk::{Lasting, Talk},
 };
 use axum::{

@@ -135,6 +135,12 @@ impl Refusal {
         refusal.with_data(json!({"retry_after_seconds": 1}))
     }
 
+    /// What a call came to did not arrive.
+    pub(super) fn lost() -> Self {
+        let what = "the end of this call was lost between replicas of the gateway; it may have been done";
+        Self::new(StatusCode::OK, BACKEND_FAILED, what)
+    }
+
     /// The backend said something that is not MCP.
     pub(super) fn backend(name: &str, what: &str) -> Self {
         let refusal = Self::new(StatusCode::OK, BACKEND_FAILED, format!("backend `{name}` {what}"));

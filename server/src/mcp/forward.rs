@@ -13,14 +13,14 @@ use super::{
     peer::{Peer, Request, Said},
     route::Target,
     session::Session,
-    sse::{Event, changed},
+    sse::{Event, changed, streaming},
     talk::{MODERN, Speech, Talk, Way, modern_headers},
     wire::{Edits, quoted},
     words::Words,
 };
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Response, StatusCode},
 };
 use countersign::proof::Tool;
 use serde_json::value::RawValue;
@@ -358,14 +358,4 @@ fn without_introduction(meta: &str, fresh: u64) -> String {
         format!("{}:{value}", quoted(&name))
     });
     format!("{{{}}}", kept.collect::<Vec<_>>().join(","))
-}
-
-/// A stream that nobody on the way holds back.
-pub(super) fn streaming(body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
 }

@@ -9,7 +9,7 @@ use super::{
     message::Message,
     peer::{Peer, Request, Said},
     session::Session,
-    sse::{Event, Events, changed},
+    sse::{Event, Events, changed, streaming},
     talk::{Talk, Way, modern_headers},
     wire::{Heard, quoted},
     words::Words,
@@ -294,7 +294,7 @@ impl Talk<'_> {
     ) -> Response<Body> {
         let expires = self.caller.who.identity().expires();
         let left = expires.and_then(|end| end.duration_since(SystemClock.now()).ok());
-        super::forward::streaming(match left {
+        streaming(match left {
             Some(left) => Body::from_stream(told.take_until(Box::pin(tokio::time::sleep(left)))),
             None => Body::from_stream(told),
         })

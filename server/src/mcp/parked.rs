@@ -5,11 +5,11 @@ use super::{
     cancel::Left,
     error::{Refusal, Refused},
     flights::{About, Flight},
-    forward::{Asked, streaming},
+    forward::Asked,
     message::Message,
     peer::Peer,
     session::{Session, place, random},
-    sse::{Event, Events, Mouth},
+    sse::{Event, Events, Mouth, streaming},
     talk::{Lasting, Talk},
     wire::{Heard, quoted},
     words::Words,
@@ -59,7 +59,7 @@ pub(super) struct Going {
 }
 
 /// A client that comes back with the answer.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Back {
     state: String,
     owner: String,
@@ -68,6 +68,13 @@ pub(super) struct Back {
     id: String,
     token: Option<String>,
     answer: String,
+}
+
+impl Going {
+    /// What was to be done for whoever made the call.
+    pub(super) fn lasting(&self) -> Option<Lasting> {
+        self.left.lasting()
+    }
 }
 
 impl Back {
@@ -119,7 +126,7 @@ impl Parked {
     }
 
     /// The call that somebody may go on with, once.
-    fn take(&self, back: &Back) -> Option<(String, Going)> {
+    pub(super) fn take(&self, back: &Back) -> Option<(String, Going)> {
         let now = self.clock.now();
         let mut calls = self.lock();
         let fits = |call: &Call| call.until > now && call.owner == back.owner && call.digest == back.digest;
@@ -127,14 +134,6 @@ impl Parked {
             return None;
         }
         calls.remove(&back.state).map(|call| (call.question, call.going))
-    }
-
-    /// Goes on with a call for a client that is at another replica; `None` where there is no such call.
-    pub(super) async fn go_on(&self, back: &Back) -> Option<Result<Response<Body>, Refused>> {
-        let (question, going) = self.take(back)?;
-        let lasting = going.left.lasting()?;
-        let talk = lasting.talk();
-        Some(talk.resume(back, &question, going).await)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Call>> {
@@ -193,7 +192,13 @@ impl Talk<'_> {
         self.resume(&back, &question, going).await
     }
 
-    async fn resume(&self, back: &Back, question: &str, going: Going) -> Result<Response<Body>, Refused> {
+    /// Goes on with a call, now that it has its answer.
+    pub(super) async fn resume(
+        &self,
+        back: &Back,
+        question: &str,
+        going: Going,
+    ) -> Result<Response<Body>, Refused> {
         let peer = self.hub.peer(going.place)?;
         let (id, token) = (back.id.clone(), back.token.clone());
         let flight = Flight { peer: going.place, id: id.clone(), token, about: About::Anything };

@@ -1,13 +1,19 @@
 //! Event streams, read as they come and passed on event by event.
 
-use axum::body::Body;
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, header},
+};
 use bytes::{Bytes, BytesMut};
 use countersign::BoxError;
 use futures_util::{Stream, StreamExt, stream};
 use http_body_util::BodyExt;
-use std::{convert::Infallible, future::Future};
-use tokio::sync::mpsc;
+use std::{convert::Infallible, future::Future, time::Duration};
+use tokio::{sync::mpsc, time::timeout};
 
+/// After how long somebody on the way may think that a stream is dead, and what says that it is not.
+const QUIET: Duration = Duration::from_secs(15);
+const COMMENT: &[u8] = b":\n\n";
 /// How large one event may be.
 const LARGEST: usize = 16 * 1024 * 1024;
 
@@ -194,6 +200,28 @@ impl Mouth {
     }
 }
 
+/// A stream of events that nobody on the way holds back, or takes for dead. Each frame of `events` ends an event.
+pub(super) fn streaming(events: Body) -> Response<Body> {
+    let mut response = Response::new(kept_alive(events, QUIET));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// The same, with a comment where nothing is said for a while.
+fn kept_alive(events: Body, quiet: Duration) -> Body {
+    let events = stream::unfold(events.into_data_stream(), move |mut events| async move {
+        let said = match timeout(quiet, events.next()).await {
+            Ok(said) => said?,
+            Err(_) => Ok(Bytes::from_static(COMMENT)),
+        };
+        Some((said, events))
+    });
+    Body::from_stream(events)
+}
+
 fn content_of(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
@@ -257,6 +285,24 @@ mod tests {
         assert_eq!(made.await, expected);
         let made = through(TEXT, 1000, |event| event.id.is_some().then(|| event.with_id("a:1")));
         assert_eq!(made.await, "id: a:1\nretry: 5\ndata: {\"a\":\ndata: 1}\n\n");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_says_nothing_for_a_while_says_that_it_is_alive() {
+        let (say, mut said) = mpsc::channel::<Bytes>(1);
+        let told = stream::poll_fn(move |cx| said.poll_recv(cx)).map(Ok::<_, Infallible>);
+        let mut heard = kept_alive(Body::from_stream(told), Duration::from_millis(1)).into_data_stream();
+        for event in ["data: 0\n\n", "data: 1\n\n"] {
+            assert_eq!(heard.next().await.unwrap().unwrap(), COMMENT);
+            say.send(event.into()).await.unwrap();
+            let mut next = heard.next().await.unwrap().unwrap();
+            while next == COMMENT {
+                next = heard.next().await.unwrap().unwrap();
+            }
+            assert_eq!(next, event);
+        }
+        drop(say);
+        assert!(heard.all(async |left| left.unwrap() == COMMENT).await, "it ends with what it is made of");
     }
 
     #[tokio::test]

@@ -4,21 +4,25 @@
 use crate::{
     balancer::Balancer,
     bridges::{
-        House, backends_ask_clients, cancelled_calls_end, parked_calls_go_on_once, sessions_hear,
-        subscriptions_hear,
+        House, backends_ask_clients, call_elicitation, cancelled_calls_end, parked_calls_go_on_once,
+        sessions_hear, subscriptions_hear,
     },
     gateway::{Replica, written},
 };
 use countersign_tests::redis::{Redis, free_port};
 use http::{Method, StatusCode};
+use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir, tempdir};
+
+const ASKS: &str = "old__test_elicitation";
 
 /// The house with two gateways.
 struct Doubled {
     house: House,
-    redis: Redis,
-    replica: Replica,
-    _held: (Balancer, TempDir, [NamedTempFile; 2]),
+    _redis: Redis,
+    replica: Option<Replica>,
+    balancer: Balancer,
+    _held: (TempDir, [NamedTempFile; 2]),
 }
 
 impl Doubled {
@@ -41,7 +45,20 @@ impl Doubled {
         .await;
         let [here, there] = listen.map(|port| format!("listen: 127.0.0.1:{port}"));
         let replica = house.gateway.replica(|text| text.replace(&here, &there)).await;
-        Self { house, redis, replica, _held: (balancer, folder, keys) }
+        Self { house, _redis: redis, replica: Some(replica), balancer, _held: (folder, keys) }
+    }
+
+    /// What a call comes to that was parked at the replica, and that answers so long after its client has told
+    /// `name` to the gateway.
+    async fn answered_at_the_other(&self, pause_ms: u64, name: &str) -> Value {
+        let mut call = json!({"name": ASKS, "arguments": {"message": "Who?", "pause_ms": pause_ms}});
+        self.balancer.send_all_to(1);
+        let asked = call_elicitation(&self.house.gateway, "bob", call.clone()).await;
+        call["requestState"] = asked["result"]["requestState"].clone();
+        call["inputResponses"] =
+            json!({"question": {"action": "accept", "content": {"username": name, "email": "a@x"}}});
+        self.balancer.send_all_to(0);
+        call_elicitation(&self.house.gateway, "bob", call).await
     }
 }
 
@@ -71,6 +88,31 @@ async fn a_parked_call_goes_on_once_whichever_replica_is_asked() {
 }
 
 #[tokio::test]
+async fn what_a_call_comes_to_at_the_other_replica_may_be_long_and_take_long() {
+    let doubled = Box::pin(Doubled::build()).await;
+    // Longer than a replica may take to say whether it takes the call up, and than what a record may hold.
+    let (pause, name) = (6_000, "a \u{1F600} \"name\" ".repeat(50_000));
+    let done = doubled.answered_at_the_other(pause, &name).await;
+    let text = done["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{done}"));
+    let content = text.split_once("content=").unwrap().1;
+    assert_eq!(serde_json::from_str::<Value>(content).unwrap()["username"], name);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_call_of_a_replica_that_is_gone_is_told_so() {
+    let mut doubled = Box::pin(Doubled::build()).await;
+    let (heard, replica) = (doubled.house.heard_by_old.clone(), doubled.replica.take().unwrap());
+    let (told, ()) = tokio::join!(doubled.answered_at_the_other(60_000, "Ada"), async {
+        heard.wait_for(r#""result":{"action":"accept""#).await;
+        replica.kill().await;
+    });
+    assert_eq!(told["error"]["code"], -32000, "{told}");
+    let what = told["error"]["message"].as_str().unwrap();
+    assert_eq!(what, "the end of this call was lost between replicas of the gateway; it may have been done");
+    assert_eq!(told["id"], 7);
+}
+
+#[tokio::test]
 async fn an_ended_session_is_over_at_both() {
     let doubled = Box::pin(Doubled::build()).await;
     let gateway = &doubled.house.gateway;
@@ -91,11 +133,11 @@ async fn an_ended_session_is_over_at_both() {
 
 #[tokio::test]
 async fn where_a_call_is_parked_nobody_else_is_any_more_the_client_is_told_to_try_again() {
-    let Doubled { house, redis, replica, _held } = Box::pin(Doubled::build()).await;
+    let Doubled { house, .. } = &Box::pin(Doubled::build()).await;
     let gateway = &house.gateway;
     let parked = r#""requestState":"#;
-    let asks = serde_json::json!({"name": "old__test_elicitation", "arguments": {"message": "Who?"}});
-    let asked = crate::bridges::call_elicitation(gateway, "bob", asks.clone()).await;
+    let asks = json!({"name": ASKS, "arguments": {"message": "Who?"}});
+    let asked = call_elicitation(gateway, "bob", asks.clone()).await;
     let text = asked.to_string();
     assert!(text.contains(parked), "{text}");
     // Neither of them has parked this one.
@@ -103,9 +145,8 @@ async fn where_a_call_is_parked_nobody_else_is_any_more_the_client_is_told_to_tr
     let elsewhere =
         format!("elsewhere:{}", asked["result"]["requestState"].as_str().unwrap().split(':').nth(1).unwrap());
     again["requestState"] = elsewhere.into();
-    again["inputResponses"] = serde_json::json!({"question": {"action": "decline"}});
-    let refused = crate::bridges::call_elicitation(gateway, "bob", again).await;
+    again["inputResponses"] = json!({"question": {"action": "decline"}});
+    let refused = call_elicitation(gateway, "bob", again).await;
     assert_eq!(refused["error"]["code"], -32003, "{refused}");
     assert!(refused["error"]["message"].as_str().unwrap().ends_with("try again"), "{refused}");
-    drop((redis, replica));
 }
