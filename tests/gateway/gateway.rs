@@ -144,9 +144,21 @@ impl Gateway {
 
     /// A modern request, which says in its headers what it says in its body.
     pub(crate) async fn modern(&self, who: &str, method: &str, params: Value) -> Answer {
+        self.modern_with(who, method, params, json!({})).await
+    }
+
+    /// The same by a client that can do this.
+    pub(crate) async fn modern_with(
+        &self,
+        who: &str,
+        method: &str,
+        params: Value,
+        capabilities: Value,
+    ) -> Answer {
         let authorization = format!("Bearer {}", self.token(who));
-        let name = params["name"].as_str().or(params["uri"].as_str()).unwrap_or_default().to_owned();
-        let body = modern_body(method, params);
+        let name = ["name", "uri", "taskId"].iter().find_map(|name| params[name].as_str());
+        let name = name.unwrap_or_default().to_owned();
+        let body = modern_body_with(method, params, &capabilities);
         let mut headers = vec![
             ("authorization", authorization.as_str()),
             ("mcp-protocol-version", MODERN),
@@ -219,10 +231,14 @@ pub(crate) fn written(text: &str) -> NamedTempFile {
     file
 }
 
-pub(crate) fn modern_body(method: &str, mut params: Value) -> String {
+pub(crate) fn modern_body(method: &str, params: Value) -> String {
+    modern_body_with(method, params, &json!({}))
+}
+
+fn modern_body_with(method: &str, mut params: Value, capabilities: &Value) -> String {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": MODERN,
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
     });
     json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()

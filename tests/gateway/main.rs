@@ -36,5 +36,6 @@ mod signing_in;
 mod startup_rules;
 #[path = "../conformance/suite.rs"]
 mod suite;
+mod tasks;
 mod validate;
 mod views;

@@ -63,6 +63,8 @@ async def asked(session, step):
             return plain(await session.list_resources())
         case "call":
             return await called(session, step["name"], step.get("arguments", {}))
+        case "task":
+            return await went_on(session, step["name"], step.get("arguments", {}))
         case "cancel":
             return await cancelled(session, step["name"], step.get("arguments", {}))
         case "watch":
@@ -86,6 +88,19 @@ async def called(session, name, arguments):
 
     result = await session.call_tool(name, arguments, progress_callback=hear)
     return {**plain(result), "progress": heard}
+
+
+async def went_on(session, name, arguments):
+    """Lets a call go on as a task, asks how far it is, and for what it comes to: that is when the server asks back."""
+    begun = await session.experimental.call_tool_as_task(name, arguments)
+    task = begun.task.taskId
+    states = []
+    async for found in session.experimental.poll_task(task):
+        states.append([found.taskId, found.status])
+        if found.status == "input_required":
+            break
+    result = await session.experimental.get_task_result(task, types.CallToolResult)
+    return {"task": task, "states": states, "result": plain(result)}
 
 
 class News:
@@ -131,8 +146,10 @@ async def watched(session, uri, name):
     return {"news": NEWS.last.method}
 
 
-async def fill_in(_context, _params):
-    return types.ElicitResult(action="accept", content={"name": "Ada"})
+async def fill_in(_context, params):
+    fields = params.requestedSchema.get("properties", {})
+    chosen = {name: field["oneOf"][0]["const"] for name, field in fields.items() if "oneOf" in field}
+    return types.ElicitResult(action="accept", content={"name": "Ada", **chosen})
 
 
 async def imagine(_context, _params):

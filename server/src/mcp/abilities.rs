@@ -1,29 +1,44 @@
 //! What of a client's abilities a backend may count on: those for which somebody here carries the questions.
 
-use super::error::Refusal;
+use super::{error::Refusal, tasks::TASKS};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// What a backend may ask a client for, and is handed on in every era. Tasks are not, nor what nobody specified: who
-/// declares those to a backend invites what would not arrive.
+/// What a backend may ask a client for, and is handed on in every era. Tasks of the client's are not, nor what nobody
+/// specified: who declares those to a backend invites what would not arrive.
 const RELAYED: [&str; 3] = ["elicitation", "roots", "sampling"];
+/// Where a client of the version without sessions says that a backend may answer with a task.
+const EXTENSIONS: &str = "extensions";
 
 /// Of what a client declares that it can, as much as is relayed. Each of them stays as it was written, and so does the
 /// whole where nothing has to go.
 pub(super) fn relayed(declared: &RawValue) -> Result<Box<RawValue>, Refusal> {
-    let members: BTreeMap<String, &RawValue> = read(declared)?;
+    kept(declared, None)
+}
+
+/// The same for backends of the client's own era, where that is the one without sessions: they may answer with tasks.
+pub(super) fn relayed_without_session(declared: &RawValue) -> Result<Box<RawValue>, Refusal> {
+    let extensions = read(declared)?.get(EXTENSIONS).and_then(|extensions| read(extensions).ok());
+    let tasks = extensions.and_then(|extensions| extensions.get(TASKS).copied());
+    kept(declared, tasks.map(|tasks| format!(r#""{EXTENSIONS}":{{"{TASKS}":{tasks}}}"#)))
+}
+
+/// All of it, where everything is relayed.
+pub(super) fn whole(declared: &RawValue) -> Result<Box<RawValue>, Refusal> {
+    read(declared).map(|_| declared.to_owned())
+}
+
+/// What is relayed in every era, and `more`.
+fn kept(declared: &RawValue, more: Option<String>) -> Result<Box<RawValue>, Refusal> {
+    let members = read(declared)?;
     let is_relayed = |name: &String| RELAYED.contains(&name.as_str());
     if members.keys().all(is_relayed) {
         return Ok(declared.to_owned());
     }
     let kept = members.into_iter().filter(|(name, _)| is_relayed(name));
-    let kept: Vec<_> = kept.map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    let kept = kept.map(|(name, value)| format!("\"{name}\":{value}"));
+    let kept: Vec<_> = kept.chain(more).collect();
     RawValue::from_string(format!("{{{}}}", kept.join(","))).map_err(|_| Refusal::parse_error())
-}
-
-/// The same, or all of it, where `whole` says that everything is relayed.
-pub(super) fn declared(by_client: &RawValue, whole: bool) -> Result<Box<RawValue>, Refusal> {
-    if whole { read(by_client).map(|_| by_client.to_owned()) } else { relayed(by_client) }
 }
 
 fn read(declared: &RawValue) -> Result<BTreeMap<String, &RawValue>, Refusal> {
@@ -54,7 +69,21 @@ mod tests {
             (r#"{"tasks":{}}"#, "{}"),
         ] {
             assert_eq!(relayed(&raw(declared)).unwrap().get(), told);
-            assert_eq!(super::declared(&raw(declared), true).unwrap().get(), declared);
+            assert_eq!(whole(&raw(declared)).unwrap().get(), declared);
+        }
+    }
+
+    #[test]
+    fn backends_without_sessions_may_count_on_tasks_and_on_no_other_extension() {
+        for (declared, told) in [
+            (r#"{"extensions":{"a/b":{}},"roots":{ }}"#, r#"{"roots":{ }}"#),
+            (
+                r#"{"extensions":{"a/b":{},"io.modelcontextprotocol/tasks":{ "x":1.0}},"tasks":{},"roots":{}}"#,
+                r#"{"roots":{},"extensions":{"io.modelcontextprotocol/tasks":{ "x":1.0}}}"#,
+            ),
+            (r#"{"extensions":7}"#, "{}"),
+        ] {
+            assert_eq!(relayed_without_session(&raw(declared)).unwrap().get(), told);
         }
     }
 
@@ -62,7 +91,8 @@ mod tests {
     fn what_is_no_object_is_refused() {
         for declared in ["[]", "7", "null", "\"roots\""] {
             assert!(relayed(&raw(declared)).is_err(), "{declared}");
-            assert!(super::declared(&raw(declared), true).is_err(), "{declared}");
+            assert!(relayed_without_session(&raw(declared)).is_err(), "{declared}");
+            assert!(whole(&raw(declared)).is_err(), "{declared}");
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     peer::Peer,
     route::Destination,
     search::{CALL, FIND, TOOLS},
-    session::Session,
+    session::{Session, place},
     talk::{Speech, Talk, Way},
     wire::Edits,
 };
@@ -129,7 +129,7 @@ impl Talk<'_> {
         }
     }
 
-    fn unknown(&self, method: &str) -> Refused {
+    pub(super) fn unknown(&self, method: &str) -> Refused {
         let refusal = Refusal::unknown_method(method);
         if self.speech.is_modern() { refusal.into() } else { refusal.with_status(StatusCode::OK).into() }
     }
@@ -193,6 +193,9 @@ impl Talk<'_> {
         let peer = self.hub.peers.iter().find(|peer| peer.name() == name).ok_or_else(nobody)?;
         let mut edits = Edits::of(body);
         edits.replace(id.get(), theirs.get());
+        if !self.hub.is_transparent() {
+            self.hub.tasks.restore(&mut edits, body, &place(self.caller.who.identity()));
+        }
         session.post(peer, self.caller, None, edits.done()).await.map(|_| ())
     }
 

@@ -63,6 +63,12 @@ fn modern(version: &str, message: &Message<'_>, headers: &HeaderMap) -> Result<(
     if let Some(subject) = message.subject() {
         same(headers, &NAME, subject)?;
     }
+    // Only the extension wants it there, and not everybody who speaks that.
+    if let Some((task, _)) = message.task()
+        && headers.contains_key(NAME)
+    {
+        same(headers, &NAME, &task)?;
+    }
     if ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"]
         .contains(&method)
     {

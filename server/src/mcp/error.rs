@@ -100,6 +100,10 @@ impl Refusal {
         Self::new(StatusCode::OK, -32602, format!("there is no {what} `{name}`"))
     }
 
+    pub(super) fn unknown_task() -> Self {
+        Self::new(StatusCode::OK, -32602, "there is no task of this name, or it is not yours")
+    }
+
     /// The caller may do this, but not with what goes along.
     pub(super) fn not_with_these(what: &str, name: &str) -> Self {
         let what = format!("you may not use the {what} `{name}` with these arguments");

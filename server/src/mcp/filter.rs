@@ -15,6 +15,14 @@ pub(super) struct Filter {
     pub(super) prompts_list_changed: bool,
     pub(super) resources_list_changed: bool,
     pub(super) resource_subscriptions: Vec<String>,
+    pub(super) task_ids: Vec<String>,
+}
+
+/// What a subscription names of one backend's: as the client does, and as the backend does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chosen {
+    pub(super) resources: Vec<(String, String)>,
+    pub(super) tasks: Vec<(String, String)>,
 }
 
 /// What of a session's news is a subscription's.
@@ -67,12 +75,13 @@ impl Subscribed {
 }
 
 impl Filter {
-    /// Everything that there is to hear, but for resources, each of which has to be named.
+    /// Everything that there is to hear, but for resources and tasks, each of which has to be named.
     pub(super) const EVERYTHING: Self = Self {
         tools_list_changed: true,
         prompts_list_changed: true,
         resources_list_changed: true,
         resource_subscriptions: Vec::new(),
+        task_ids: Vec::new(),
     };
 
     /// What of this is wanted.
@@ -87,7 +96,7 @@ impl Filter {
         Value::Object(told.map(|(name, _)| (name.to_owned(), true.into())).collect())
     }
 
-    pub(super) fn for_one(&self, wanted: &[(String, String)]) -> String {
+    pub(super) fn for_one(&self, chosen: &Chosen) -> String {
         let flags = [
             ("toolsListChanged", self.tools_list_changed),
             ("promptsListChanged", self.prompts_list_changed),
@@ -95,9 +104,12 @@ impl Filter {
         ];
         let flags =
             flags.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| format!("\"{name}\":true"));
-        let uris: Vec<_> = wanted.iter().map(|(_, theirs)| quoted(theirs)).collect();
-        let uris = (!uris.is_empty()).then(|| format!("\"resourceSubscriptions\":[{}]", uris.join(",")));
-        format!("{{{}}}", flags.chain(uris).collect::<Vec<_>>().join(","))
+        let named = [("resourceSubscriptions", &chosen.resources), ("taskIds", &chosen.tasks)];
+        let named = named.into_iter().filter(|(_, names)| !names.is_empty()).map(|(name, names)| {
+            let theirs: Vec<_> = names.iter().map(|(_, theirs)| quoted(theirs)).collect();
+            format!("\"{name}\":[{}]", theirs.join(","))
+        });
+        format!("{{{}}}", flags.chain(named).collect::<Vec<_>>().join(","))
     }
 }
 
@@ -114,20 +126,22 @@ pub(super) fn announced(hello: &[u8]) -> Value {
 }
 
 /// Adds what one backend agreed to, in the client's words.
-pub(super) fn merge(heard: &mut Map<String, Value>, theirs: &Value, wanted: &[(String, String)]) {
+pub(super) fn merge(heard: &mut Map<String, Value>, theirs: &Value, chosen: &Chosen) {
     for name in ["toolsListChanged", "promptsListChanged", "resourcesListChanged"] {
         if theirs.get(name) == Some(&Value::Bool(true)) {
             heard.insert(name.to_owned(), true.into());
         }
     }
-    let agreed = theirs.get("resourceSubscriptions").and_then(Value::as_array);
-    let agreed = agreed.into_iter().flatten().filter_map(Value::as_str);
-    let ours = agreed.filter_map(|uri| wanted.iter().find(|(_, theirs)| theirs == uri));
-    let ours: Vec<Value> = ours.map(|(ours, _)| json!(ours)).collect();
-    if !ours.is_empty() {
-        let all = heard.entry("resourceSubscriptions").or_insert_with(|| json!([]));
-        if let Some(all) = all.as_array_mut() {
-            all.extend(ours);
+    for (name, chosen) in [("resourceSubscriptions", &chosen.resources), ("taskIds", &chosen.tasks)] {
+        let agreed = theirs.get(name).and_then(Value::as_array);
+        let agreed = agreed.into_iter().flatten().filter_map(Value::as_str);
+        let ours = agreed.filter_map(|named| chosen.iter().find(|(_, theirs)| theirs == named));
+        let ours: Vec<Value> = ours.map(|(ours, _)| json!(ours)).collect();
+        if !ours.is_empty() {
+            let all = heard.entry(name).or_insert_with(|| json!([]));
+            if let Some(all) = all.as_array_mut() {
+                all.extend(ours);
+            }
         }
     }
 }

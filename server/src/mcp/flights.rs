@@ -3,6 +3,7 @@
 //! Clients choose ids and progress tokens as they like, so those of two clients may be the same. A backend gets fresh
 //! ones, and what it says about them is put into the client's words again.
 
+use super::message::Message;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -34,14 +35,17 @@ pub(super) enum About {
     News,
     /// It is about a resource, and that there is none has a code of its own in the versions with sessions.
     AResource,
+    /// What is said of it may name a task.
+    ATask,
     Anything,
 }
 
 impl About {
-    pub(super) fn of(method: &str) -> Self {
-        match method {
+    pub(super) fn of(message: &Message<'_>) -> Self {
+        match message.method.as_deref().unwrap_or_default() {
             "subscriptions/listen" => Self::News,
             "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Self::AResource,
+            _ if message.may_be_answered_with_a_task() => Self::ATask,
             _ => Self::Anything,
         }
     }
@@ -71,6 +75,14 @@ impl Flights {
     /// The same request, for which the client waits under another id now.
     pub(super) fn go_on(&self, fresh: u64, flight: Flight) {
         self.lock().insert(fresh, flight);
+    }
+
+    /// The same request was answered, and its backend goes on telling its progress.
+    pub(super) fn tell_on(&self, fresh: &str, flight: Flight) {
+        if let (Ok(fresh), Some(_)) = (fresh.parse(), &flight.token) {
+            // Nobody can cancel it under its id any more.
+            self.go_on(fresh, Flight { id: String::new(), ..flight });
+        }
     }
 
     /// Whose answer it is that has this id.

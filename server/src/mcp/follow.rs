@@ -4,7 +4,7 @@
 use super::{
     catalog::Kind,
     error::Refused,
-    filter::Filter,
+    filter::{Chosen, Filter},
     listen::{News, Told},
     peer::Peer,
     session::Session,
@@ -24,7 +24,7 @@ pub(super) enum Listener {
     /// The client of a session, to everything.
     Session(Arc<Session>),
     /// A subscription, by its id, to what it wants of this backend.
-    Subscription { id: String, filter: Filter, wanted: Vec<(String, String)> },
+    Subscription { id: String, filter: Filter, chosen: Chosen },
 }
 
 struct Following {
@@ -103,8 +103,8 @@ async fn open(lasting: &Lasting, place: usize, listener: &Listener) -> Result<Op
     let peer = talk.hub.peer(place)?;
     match listener {
         Listener::Session(session) => talk.hear(session, peer, None).await,
-        Listener::Subscription { id, filter, wanted } => {
-            talk.subscribe_to(peer, id, filter, wanted).await.map(Some)
+        Listener::Subscription { id, filter, chosen } => {
+            talk.subscribe_to(peer, id, filter, chosen).await.map(Some)
         }
     }
 }

@@ -59,6 +59,10 @@ impl Talk<'_> {
             Box::pin(self.permit_use(peer, asked.message, theirs)).await?;
         }
         let mut way = self.way(peer).await?;
+        if asked.message.is_about_a_task() && self.speech.is_modern() != matches!(way, Way::Stateless) {
+            // The eras have tasks of their own, and nobody knows of the other's.
+            return Err(self.unknown(asked.method()));
+        }
         if let (Way::Stateless, Speech::Legacy(session), true) =
             (&way, &self.speech, asked.is_about_watching())
         {
@@ -216,7 +220,7 @@ impl Talk<'_> {
             peer: peer.place,
             id: id.get().to_owned(),
             token: token.map(|token| token.get().to_owned()),
-            about: About::of(asked.method()),
+            about: About::of(message),
         });
         let mut edits = Edits::of(body);
         edits.replace(id.get(), fresh.to_string());
@@ -279,7 +283,8 @@ impl Talk<'_> {
             // What the client says of the message is still so.
             Speech::Modern { .. } if asked.target.written.is_none() => forwarded(self.caller.headers),
             Speech::Modern { .. } | Speech::Legacy(_) => {
-                let subject = asked.message.subject().and(asked.target.subject.as_deref());
+                let is_named = asked.message.subject().is_some() || asked.message.is_about_a_task();
+                let subject = asked.target.subject.as_deref().filter(|_| is_named);
                 let mut headers = modern_headers(method, subject);
                 headers.extend(params(self.caller.headers));
                 // What is in the arguments counts, whatever the client says that there is.

@@ -1,6 +1,6 @@
 //! What a client is told of all backends when it begins.
 
-use super::{error::Refused, fanout::Status, peer::Peer};
+use super::{error::Refused, fanout::Status, peer::Peer, tasks::TASKS};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -17,6 +17,9 @@ struct Hello {
 #[derive(Debug, Default)]
 pub(super) struct Hellos {
     capabilities: Map<String, Value>,
+    /// What those can that have sessions, and whether any can without.
+    tasks: Option<Map<String, Value>>,
+    extends_to_tasks: bool,
     instructions: Vec<String>,
     pub(super) status: Status,
 }
@@ -47,7 +50,7 @@ impl Hellos {
 
     /// The result of `initialize`.
     pub(super) fn into_initialize(self, version: &str) -> String {
-        let mut result = self.described();
+        let mut result = self.described("tasks", self.tasks.clone().filter(|_| version == "2025-11-25"));
         result.insert("protocolVersion".to_owned(), version.into());
         result.insert("serverInfo".to_owned(), server());
         result.insert("_meta".to_owned(), self.status.into_value());
@@ -56,7 +59,8 @@ impl Hellos {
 
     /// The result of `server/discover`.
     pub(super) fn into_discover(self, versions: &[&str]) -> String {
-        let mut result = self.described();
+        let extension = self.extends_to_tasks.then(|| Map::from_iter([(TASKS.to_owned(), json!({}))]));
+        let mut result = self.described("extensions", extension);
         result.insert("resultType".to_owned(), "complete".into());
         result.insert("supportedVersions".to_owned(), json!(versions));
         result.insert("ttlMs".to_owned(), 0.into());
@@ -69,9 +73,12 @@ impl Hellos {
         Value::Object(result).to_string()
     }
 
-    fn described(&self) -> Map<String, Value> {
+    /// `more` is what only the clients of one era are told.
+    fn described(&self, name: &str, more: Option<Map<String, Value>>) -> Map<String, Value> {
         let mut described = Map::new();
-        described.insert("capabilities".to_owned(), Value::Object(self.capabilities.clone()));
+        let more = more.map(|more| (name.to_owned(), Value::Object(more)));
+        let capabilities = self.capabilities.clone().into_iter().chain(more).collect();
+        described.insert("capabilities".to_owned(), Value::Object(capabilities));
         if !self.instructions.is_empty() {
             described.insert("instructions".to_owned(), self.instructions.join("\n\n").into());
         }
@@ -91,6 +98,17 @@ impl Hellos {
                 }
             }
         }
+        if let Some(theirs) = hello.capabilities.get("tasks") {
+            let ours = self.tasks.get_or_insert_default();
+            // Not what lists tasks: to some backends all callers are one.
+            for name in ["cancel", "requests"] {
+                if let (Some(theirs), false) = (theirs.get(name), ours.contains_key(name)) {
+                    ours.insert(name.to_owned(), theirs.clone());
+                }
+            }
+        }
+        self.extends_to_tasks |=
+            hello.capabilities.get("extensions").is_some_and(|extensions| extensions.get(TASKS).is_some());
         if let Some(instructions) = hello.instructions.filter(|text| !text.trim().is_empty()) {
             self.instructions.push(format!("{}: {instructions}", peer.name()));
         }

@@ -145,7 +145,7 @@ pub fn codec(data: &[u8]) -> Outcome {
 static OPENED: LazyLock<(Sessions, Authenticated, String)> = LazyLock::new(|| {
     let day = Duration::from_secs(24 * 3600);
     let seal = Seal::new(SealingKey::new(&[7; 32]).expect("it is a key"), Vec::new());
-    let sessions = Sessions::new(seal, day, day, Arc::new(SystemClock));
+    let sessions = Sessions::new(Arc::new(seal), day, day, Arc::new(SystemClock));
     let owner = trusted("alice");
     let empty = || RawValue::from_string("{}".to_owned()).expect("it is JSON");
     let greeting = Greeting { version: "2025-11-25".to_owned(), capabilities: empty(), client: empty() };

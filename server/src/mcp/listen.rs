@@ -2,7 +2,7 @@
 
 use super::{
     error::{Refusal, Refused},
-    filter::{Filter, Subscribed, announced, merge},
+    filter::{Chosen, Filter, Subscribed, announced, merge},
     flights::{About, Flight},
     follow::Listener,
     line::Line,
@@ -81,8 +81,8 @@ impl Talk<'_> {
         last: Option<(&str, &str)>,
     ) -> Result<Option<News>, Refused> {
         if peer.is_modern() {
-            let wanted = session.lines.watched(peer.place);
-            return match self.hear_stateless(peer, "0", &Filter::EVERYTHING, &wanted).await {
+            let chosen = Chosen { resources: session.lines.watched(peer.place), tasks: Vec::new() };
+            return match self.hear_stateless(peer, "0", &Filter::EVERYTHING, &chosen).await {
                 Err(refused) if refused.is_unknown_method() => Ok(None),
                 heard => heard.map(Some),
             };
@@ -102,18 +102,25 @@ impl Talk<'_> {
         let wrong = || Refusal::invalid_params("`notifications` is not what a subscription takes");
         let filter = message.params.notifications.ok_or_else(wrong)?;
         let filter: Filter = serde_json::from_str(filter.get()).map_err(|_| wrong())?;
-        let mut wanted: Vec<Vec<(String, String)>> = self.hub.peers.iter().map(|_| Vec::new()).collect();
+        let mut chosen: Vec<Chosen> = self.hub.peers.iter().map(|_| Chosen::default()).collect();
+        // What nobody has is not among what is acknowledged.
         for uri in &filter.resource_subscriptions {
-            // What nobody has is not among what is acknowledged.
             if let Ok((place, theirs)) = self.owner_of(uri).await
                 && self.may_watch(place, &theirs)
-                && let Some(wanted) = wanted.get_mut(place)
+                && let Some(chosen) = chosen.get_mut(place)
             {
-                wanted.push((uri.clone(), theirs));
+                chosen.resources.push((uri.clone(), theirs));
             }
         }
-        let (filter, wanted) = (&filter, &wanted);
-        let of = |peer: &Peer| wanted.get(peer.place).map_or(&[][..], Vec::as_slice);
+        for task in &filter.task_ids {
+            if let Ok((place, theirs)) = self.owner_of_task(task)
+                && let Some(chosen) = chosen.get_mut(place)
+            {
+                chosen.tasks.push((task.clone(), theirs.to_owned()));
+            }
+        }
+        let (filter, chosen, none) = (&filter, &chosen, &Chosen::default());
+        let of = |peer: &Peer| chosen.get(peer.place).unwrap_or(none);
         let open = |peer| async move { self.subscribe_to(peer, id.get(), filter, of(peer)).await };
         let opened = self.hub.each(open).await.map_err(Refused::Token)?;
         let (mut streams, mut heard, mut failure) = (Vec::new(), Map::new(), None);
@@ -122,7 +129,7 @@ impl Talk<'_> {
                 Ok(news) => {
                     merge(&mut heard, &news.agreed, of(peer));
                     let (id, filter) = (id.get().to_owned(), filter.clone());
-                    let listener = Listener::Subscription { id, filter, wanted: of(peer).to_vec() };
+                    let listener = Listener::Subscription { id, filter, chosen: of(peer).clone() };
                     streams.push(self.following(peer, listener, Some(news)));
                 }
                 Err(refused) => {
@@ -154,11 +161,11 @@ impl Talk<'_> {
         peer: &Peer,
         id: &str,
         filter: &Filter,
-        wanted: &[(String, String)],
+        chosen: &Chosen,
     ) -> Result<News, Refused> {
         match self.way(peer).await? {
-            Way::Stateless => self.hear_stateless(peer, id, filter, wanted).await,
-            Way::Line(session) => self.hear_in_session(&session, peer, id, filter, wanted).await,
+            Way::Stateless => self.hear_stateless(peer, id, filter, chosen).await,
+            Way::Line(session) => self.hear_in_session(&session, peer, id, filter, chosen).await,
         }
     }
 
@@ -196,13 +203,13 @@ impl Talk<'_> {
         peer: &Peer,
         id: &str,
         filter: &Filter,
-        wanted: &[(String, String)],
+        chosen: &Chosen,
     ) -> Result<News, Refused> {
         let news = self.news_of(session, peer).await?;
         let line = session.line(peer, self.caller).await?;
         let mut agreed = filter.of(&announced(&line.hello));
         let mut watched = Vec::new();
-        for (ours, theirs) in wanted {
+        for (ours, theirs) in &chosen.resources {
             let members = format!("\"uri\":{}", quoted(theirs));
             if self.ask_on_line(session, peer, "resources/subscribe", &members).await.is_ok() {
                 session.lines.watch(peer.place, theirs, ours);
@@ -213,7 +220,7 @@ impl Talk<'_> {
         if let (Some(agreed), false) = (agreed.as_object_mut(), watched.is_empty()) {
             agreed.insert("resourceSubscriptions".to_owned(), watched.into());
         }
-        let words = Words::of(self, peer, session.flights.clone(), true).calling(wanted);
+        let words = Words::of(self, peer, session.flights.clone(), true).calling(&chosen.resources);
         let events = stream::try_unfold((news, words, told), |(mut news, words, told)| async move {
             loop {
                 match news.recv().await {
@@ -253,16 +260,16 @@ impl Talk<'_> {
         peer: &Peer,
         id: &str,
         filter: &Filter,
-        wanted: &[(String, String)],
+        chosen: &Chosen,
     ) -> Result<News, Refused> {
         let flights = Arc::default();
-        let words = Words::of(self, peer, Arc::clone(&flights), false).calling(wanted);
+        let words = Words::of(self, peer, Arc::clone(&flights), false).calling(&chosen.resources);
         let fresh =
             flights.start(Flight { peer: peer.place, id: id.to_owned(), token: None, about: About::News });
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{fresh},"method":"subscriptions/listen","params":{{"_meta":{{{}}},"notifications":{}}}}}"#,
             self.speech.as_meta(),
-            filter.for_one(wanted),
+            filter.for_one(chosen),
         );
         let request = Request::posting(modern_headers("subscriptions/listen", None), body);
         let Said::Events(body) = peer.post(self.caller, request).await? else {

@@ -2,7 +2,7 @@
 //!
 //! Everything that is not named here passes byte for byte, because nobody ever parses it.
 
-use super::error::Refusal;
+use super::{error::Refusal, tasks::TASKS};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -55,6 +55,11 @@ pub(super) struct Params<'a> {
     pub(super) input_responses: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) arguments: Option<&'a RawValue>,
+    /// How long a call is to go on as a task.
+    #[serde(borrow)]
+    task: Option<&'a RawValue>,
+    #[serde(borrow)]
+    task_id: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "_meta", deserialize_with = "meta")]
     pub(super) meta: Option<Meta<'a>>,
 }
@@ -136,6 +141,27 @@ impl<'a> Message<'a> {
     /// The version of the protocol that the message itself speaks: modern ones do.
     pub(super) fn version(&self) -> Option<&str> {
         self.params.meta.as_ref()?.version.as_deref()
+    }
+
+    /// The task that it is about, and how that was written.
+    pub(super) fn task(&self) -> Option<(String, &'a str)> {
+        let written = self.params.task_id.filter(|_| self.is_about_a_task())?.get();
+        Some((serde_json::from_str(written).ok()?, written))
+    }
+
+    pub(super) fn is_about_a_task(&self) -> bool {
+        ["tasks/get", "tasks/result", "tasks/update", "tasks/cancel"]
+            .contains(&self.method.as_deref().unwrap_or_default())
+    }
+
+    /// Whether its answer may be a task, or say something of one.
+    pub(super) fn may_be_answered_with_a_task(&self) -> bool {
+        let capabilities = self.params.meta.as_ref().and_then(|meta| meta.capabilities);
+        let knows_tasks = || capabilities.is_some_and(|capabilities| capabilities.get().contains(TASKS));
+        match self.method.as_deref() {
+            Some("tools/call") => self.params.task.is_some() || knows_tasks(),
+            _ => self.is_about_a_task(),
+        }
     }
 
     /// [`subject`](Self::subject), as it was written.

@@ -48,6 +48,7 @@ mod shared;
 mod sse;
 mod strict;
 mod talk;
+mod tasks;
 mod view;
 mod wire;
 mod words;

@@ -17,6 +17,7 @@ use super::{
     replicas::{self, Replicas},
     session::{Greeting, Session, Sessions, passing_key},
     talk::{Hub, Speech, Talk},
+    tasks::Tasks,
 };
 use crate::{
     config::endpoint::Endpoint,
@@ -67,7 +68,8 @@ impl Relay {
             Some(key) => key,
             None => passing_key()?,
         };
-        let seal = Seal::new(key, Vec::new());
+        let seal = Arc::new(Seal::new(key, Vec::new()));
+        let tasks = Arc::new(Tasks::new(seal.clone()));
         let sessions = Sessions::new(seal, sessions.lifetime, sessions.idle, clock.clone());
         let catalogues = Arc::new(Catalogues::new(clock.clone()));
         let (pool, parked) = (Pool::new(clock.clone()), Parked::new(clock));
@@ -82,6 +84,7 @@ impl Relay {
             before: Before::default(),
             pool,
             parked,
+            tasks,
             replicas,
         });
         Some(Self { hub, sessions, connect })
@@ -270,8 +273,8 @@ fn greeting_of(message: &Message<'_>, whole: bool) -> Result<Greeting, Refusal> 
         )
         .with_status(StatusCode::OK));
     }
-    let capabilities =
-        abilities::declared(capabilities, whole).map_err(|refusal| refusal.with_status(StatusCode::OK))?;
+    let relayed = if whole { abilities::whole } else { abilities::relayed };
+    let capabilities = relayed(capabilities).map_err(|refusal| refusal.with_status(StatusCode::OK))?;
     Ok(Greeting { version: version.to_owned(), capabilities, client: client.to_owned() })
 }
 

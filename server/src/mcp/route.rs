@@ -5,6 +5,7 @@ use super::{
     error::{Refusal, Refused},
     message::Message,
     naming::is_shortened,
+    session::place,
     talk::Talk,
 };
 use axum::http::StatusCode;
@@ -78,6 +79,11 @@ impl Talk<'_> {
                 self.completed(reference).await?
             }
             "logging/setLevel" | "server/discover" | "subscriptions/listen" => Destination::All,
+            _ if message.is_about_a_task() => {
+                let (ours, written) = message.task().ok_or_else(|| missing("`taskId` is missing"))?;
+                let (place, theirs) = self.owner_of_task(&ours)?;
+                Destination::One(Target::named(place, theirs.to_owned(), written))
+            }
             _ => Destination::Nowhere,
         })
     }
@@ -129,6 +135,14 @@ impl Talk<'_> {
         }
         let what = if kind == Kind::Prompts { "prompt" } else { "tool" };
         known().or(direct).ok_or_else(|| Refusal::unknown(what, name).into())
+    }
+
+    /// At which backend the caller began a task, and what that calls it.
+    pub(super) fn owner_of_task<'o>(&self, ours: &'o str) -> Result<(usize, &'o str), Refusal> {
+        let owner = place(self.caller.who.identity());
+        let (backend, theirs) = self.hub.tasks.read(&owner, ours).ok_or_else(Refusal::unknown_task)?;
+        let peer = self.hub.peers.iter().find(|peer| peer.name() == backend);
+        Ok((peer.ok_or_else(Refusal::unknown_task)?.place, theirs))
     }
 
     /// Whose resource it is, and what that backend calls it.

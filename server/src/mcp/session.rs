@@ -35,7 +35,7 @@ use zeroize::Zeroizing;
 /// Opens sessions, and finds those that are open.
 #[derive(Debug)]
 pub(super) struct Sessions {
-    seal: Seal,
+    seal: Arc<Seal>,
     lifetime: Duration,
     clock: Arc<dyn Clock>,
     kept: Mutex<Kept>,
@@ -84,7 +84,7 @@ const MOST_LIVE: usize = 10_000;
 const MOST_ENDED: usize = 500_000;
 
 impl Sessions {
-    pub(super) fn new(seal: Seal, lifetime: Duration, idle: Duration, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(seal: Arc<Seal>, lifetime: Duration, idle: Duration, clock: Arc<dyn Clock>) -> Self {
         let kept = Kept::within(Limits { live: MOST_LIVE, ended: MOST_ENDED, idle });
         Self { seal, lifetime, clock, kept: Mutex::new(kept) }
     }
@@ -275,7 +275,7 @@ mod tests {
     /// By a process that has just been started.
     fn started(clock: &Arc<Told>) -> Sessions {
         let seal = Seal::new(SealingKey::new(&[7; 32]).unwrap(), Vec::new());
-        Sessions::new(seal, LIFETIME, IDLE, clock.clone())
+        Sessions::new(Arc::new(seal), LIFETIME, IDLE, clock.clone())
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
     pool::{Authority, Pool},
     replicas::Replicas,
     session::{Greeting, Latest, Session},
+    tasks::Tasks,
 };
 use crate::config::{access::Access, endpoint::Lists};
 use axum::http::{HeaderMap, HeaderValue};
@@ -38,6 +39,7 @@ pub(super) struct Hub {
     pub(super) before: Before,
     pub(super) pool: Pool,
     pub(super) parked: Parked,
+    pub(super) tasks: Arc<Tasks>,
     pub(super) replicas: Arc<Replicas>,
 }
 
@@ -97,7 +99,8 @@ impl Speech {
     pub(super) fn modern(message: &Message<'_>, whole: bool) -> Result<Self, Refusal> {
         let meta = message.params.meta.as_ref();
         let capabilities = meta.and_then(|meta| meta.capabilities);
-        let capabilities = capabilities.map(|declared| abilities::declared(declared, whole)).transpose()?;
+        let relayed = if whole { abilities::whole } else { abilities::relayed_without_session };
+        let capabilities = capabilities.map(relayed).transpose()?;
         let client = meta.and_then(|meta| meta.client).map(ToOwned::to_owned);
         let nothing = || RawValue::from_string("{}".to_owned());
         let unnamed = || RawValue::from_string(r#"{"name":"unknown","version":"0"}"#.to_owned());

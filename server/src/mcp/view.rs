@@ -60,6 +60,23 @@ impl Effects {
     }
 }
 
+/// Whether a tool can only be called as a task of the versions with sessions.
+fn only_as_task(tool: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Tool<'a> {
+        #[serde(borrow)]
+        execution: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Execution {
+        task_support: Option<String>,
+    }
+    let tool = serde_json::from_str::<Tool<'_>>(tool.get()).ok();
+    let execution = tool.and_then(|tool| serde_json::from_str::<Execution>(tool.execution?.get()).ok());
+    execution.is_some_and(|execution| execution.task_support.as_deref() == Some("required"))
+}
+
 impl Talk<'_> {
     /// Leaves in a list what this caller may use.
     pub(super) fn seen(&self, peer: &Peer, kind: Kind, mut listed: Listed) -> Listed {
@@ -76,7 +93,12 @@ impl Talk<'_> {
             if peer.tools.shown(&item.name).is_none() {
                 return false;
             }
-            let effects = match self.overridden(peer, item, notes) {
+            let effects = match self.overridden(peer, item, notes).and_then(|effects| {
+                match self.speech.is_modern() && only_as_task(&item.text) {
+                    true => Err("it goes on as a task only, which clients of this version cannot ask for"),
+                    false => Ok(effects),
+                }
+            }) {
                 Ok(effects) => effects,
                 Err(why) => {
                     let name = item.name.as_str();

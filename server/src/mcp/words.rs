@@ -4,8 +4,9 @@ use super::{
     catalog::{Catalogues, Kind},
     flights::{About, Flights},
     peer::Peer,
-    session::Session,
+    session::{Session, place},
     talk::{Speech, Talk},
+    tasks::{Owned, Said},
     wire::{Edits, Heard, quoted},
 };
 use bytes::Bytes;
@@ -26,6 +27,8 @@ pub(super) struct Words {
     named: Named,
     /// Which replica hears answers.
     me: Arc<str>,
+    /// What the client calls tasks, where not as the backend does.
+    tasks: Option<Owned>,
 }
 
 /// Who knows what the client calls a resource.
@@ -74,6 +77,8 @@ impl Words {
                 Speech::Modern { .. } => Named::As(Vec::new()),
             },
             me: talk.hub.replicas.me().clone(),
+            tasks: (!talk.hub.is_transparent())
+                .then(|| talk.hub.tasks.of(place(talk.caller.who.identity()), peer.name())),
         }
     }
 
@@ -99,6 +104,14 @@ impl Words {
                 if let Some(id) = told.and_then(|told| told.meta?.subscription) {
                     edits.replace(id.get(), flight.id.clone());
                 }
+                if let Some(said) = heard.result.filter(|_| flight.about == About::ATask).map(Said::in_) {
+                    if said.began() {
+                        self.flights.tell_on(id, flight.clone());
+                    }
+                    if let Some(tasks) = &self.tasks {
+                        tasks.rename(&mut edits, &said);
+                    }
+                }
                 if let Some(code) = heard.error.and_then(|error| self.code(error, flight.about)) {
                     edits.replace(code.0.get(), code.1);
                 }
@@ -118,6 +131,9 @@ impl Words {
                     return None;
                 }
                 edits.replace(id, quoted(&self.question_id(id)));
+                if let (Some(tasks), Some(params)) = (&self.tasks, heard.params) {
+                    tasks.rename_related(&mut edits, &Said::in_(params));
+                }
             }
             (Some(method), None) => self.notification(&mut edits, method, heard.params),
             (None, None) => return None,
@@ -161,10 +177,18 @@ impl Words {
                     edits.replace(uri.get(), quoted(&exposed));
                 }
             }
+            "notifications/tasks" | "notifications/tasks/status" => {
+                if let (Some(tasks), Some(params)) = (&self.tasks, params) {
+                    tasks.rename(edits, &Said::in_(params));
+                }
+            }
             "notifications/tools/list_changed" => self.catalogues.forget(self.place, Kind::Tools),
             "notifications/prompts/list_changed" => self.catalogues.forget(self.place, Kind::Prompts),
             "notifications/resources/list_changed" => self.catalogues.forget(self.place, Kind::Resources),
             _ => {}
+        }
+        if let (Some(tasks), Some(params), true) = (&self.tasks, params, meta.is_some()) {
+            tasks.rename_related(edits, &Said::in_(params));
         }
         if let Some(id) = meta.and_then(|meta| meta.subscription)
             && let Some(flight) = self.flights.find(id.get())
@@ -244,6 +268,7 @@ mod tests {
             on_line: false,
             named: Named::As(Vec::new()),
             me: "me".into(),
+            tasks: None,
         }
     }
 

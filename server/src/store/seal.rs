@@ -11,8 +11,10 @@
 use super::error::{Error, Kind};
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
+    constant_time::verify_slices_are_equal,
     error::Unspecified,
     hkdf::{HKDF_SHA256, Prk, Salt},
+    hmac::{self, HMAC_SHA256},
     rand,
 };
 use base64::{
@@ -26,6 +28,8 @@ use zeroize::{Zeroize, Zeroizing};
 const FORMAT: u8 = 1;
 const NONCE: usize = 12;
 const KEY: usize = 32;
+/// What is left of a tag: nobody tries out as many.
+const TAG: usize = 16;
 
 /// One key, which many values may be sealed with.
 ///
@@ -86,6 +90,12 @@ impl SealingKey {
         let key = derived(&self.root, &[b"seal ", place.as_bytes()])?;
         RandomizedNonceKey::new(&AES_256_GCM, key.as_slice())
     }
+
+    fn tag(&self, place: &str, text: &str) -> Result<[u8; TAG], Unspecified> {
+        let key = derived(&self.root, &[b"tag ", place.as_bytes()])?;
+        let tag = hmac::sign(&hmac::Key::new(HMAC_SHA256, key.as_slice()), text.as_bytes());
+        tag.as_ref().first_chunk().copied().ok_or(Unspecified)
+    }
 }
 
 impl Seal {
@@ -105,6 +115,18 @@ impl Seal {
     /// The value that was sealed for `place`.
     pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.opened(place, sealed).ok_or_else(Error::unreadable)
+    }
+
+    /// What nobody else can say of `text` at `place`, and what is the same each time. It hides nothing.
+    pub(crate) fn tag(&self, place: &str, text: &str) -> Result<[u8; TAG], Error> {
+        self.current.tag(place, text).map_err(cannot_seal)
+    }
+
+    /// Whether this is the tag of `text` at `place`.
+    pub(crate) fn is_tag(&self, place: &str, text: &str, tag: &[u8]) -> bool {
+        let keys = std::iter::once(&self.current).chain(&self.former);
+        let mut tags = keys.filter_map(|key| key.tag(place, text).ok());
+        tags.any(|known| verify_slices_are_equal(&known, tag).is_ok())
     }
 
     fn opened(&self, place: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
@@ -188,6 +210,19 @@ mod tests {
         assert!(!sealed.windows(7).any(|seen| seen == b"refresh"));
         assert_eq!(seal.open("tokens:b", &sealed).unwrap_err().kind(), Kind::Unreadable);
         assert_ne!(seal.seal("tokens:a", plain("refresh-token")).unwrap(), sealed);
+    }
+
+    #[test]
+    fn a_tag_is_of_one_text_at_one_place_and_outlives_the_rotation_of_keys() {
+        let seal = Seal::new(key(1), Vec::new());
+        let tag = seal.tag("tasks:a", "it").unwrap();
+        assert_eq!(seal.tag("tasks:a", "it").unwrap(), tag);
+        for (place, text) in [("tasks:b", "it"), ("tasks:a", "other")] {
+            assert!(!seal.is_tag(place, text, &tag));
+        }
+        assert!(!seal.is_tag("tasks:a", "it", &tag[1..]));
+        assert!(Seal::new(key(2), vec![key(1)]).is_tag("tasks:a", "it", &tag));
+        assert!(!Seal::new(key(2), Vec::new()).is_tag("tasks:a", "it", &tag));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! programs, all at once: questions to the client, cancellation, completion, changes.
 
 use super::{Strangers, python};
-use crate::gateway::{LEGACY, MODERN};
+use crate::gateway::{LEGACY, MODERN, message};
 use countersign_fixtures::wire::Tap;
-use http::Uri;
+use http::{Method, Uri};
 use serde_json::{Value, json};
 
 const CLIENTS: [(&str, &str); 3] = [("first", LEGACY), ("legacy", LEGACY), ("auto", MODERN)];
@@ -74,10 +74,12 @@ async fn what_is_cancelled_ends_with_strangers_too() {
             wait("typescript__wait"),
             wait("typescript-stdio__wait"),
             json!({"do": "cancel", "name": "npm__trigger-long-running-operation", "arguments": long}),
+            // Until this is sent, the client is there to send what it said before.
+            json!({"do": "list"}),
         ];
         let mut client = python(&gateway, mode).with_token(&gateway.token("alice")).start(&steps);
         client.wait_for("connected:").await;
-        let answers: [Value; 5] = client.answers().await;
+        let [answers @ .., _]: [Value; 6] = client.answers().await;
         assert!(answers.iter().all(|answer| answer["cancelled"] == true), "{mode}: {answers:?}");
         // Those at addresses say it themselves, the programs in the gateway's log.
         let [_, typescript, python] = &strangers.processes;
@@ -88,6 +90,51 @@ async fn what_is_cancelled_ends_with_strangers_too() {
             gateway.log().wait_for(&format!("cancelled backend=\"{program}\""), time + 1).await;
         }
         tap.wait_for("notifications/cancelled", time + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_goes_on_as_a_task_at_a_stranger_and_is_its_callers() {
+    let strangers = Strangers::start().await;
+    let gateway = strangers.behind_gateway().await;
+    let (_, hello) = gateway.initialize("bob").await;
+    let tasks = message(&hello)["result"]["capabilities"]["tasks"].clone();
+    assert_eq!(
+        tasks,
+        json!({"cancel": {}, "requests": {"tools": {"call": {}}}}),
+        "nobody lists other callers'"
+    );
+    for backend in ["npm", "npm-stdio"] {
+        let name = format!("{backend}__simulate-research-query");
+        let arguments = json!({"topic": "python", "ambiguous": true});
+        let steps = [json!({"do": "task", "name": name, "arguments": arguments})];
+        let mut client = python(&gateway, "first").with_token(&gateway.token("bob")).start(&steps);
+        client.wait_for("connected:").await;
+        let [answer]: [Value; 1] = client.answers().await;
+        let task = answer["task"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        assert!(task.starts_with(&format!("{backend}:")), "{task}");
+        let states = answer["states"].as_array().unwrap();
+        assert!(states.iter().all(|state| state[0] == task), "{answer}");
+        assert_eq!(states.last().unwrap()[1], "input_required", "{answer}");
+        let related = &answer["result"]["_meta"]["io.modelcontextprotocol/related-task"]["taskId"];
+        assert_eq!(related, task, "{answer}");
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("After receiving clarification"), "{text}");
+        // In another session nobody but the backend says that there is no such task, and only to whoever began it.
+        for (who, says) in [("bob", "Task not found"), ("carol", "it is not yours")] {
+            let (session, _) = gateway.initialize(who).await;
+            let get = json!({"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": task}});
+            let found = gateway.in_session(who, &session, Method::POST, &get.to_string()).await;
+            let found = message(&found)["error"]["message"].to_string();
+            assert!(found.contains(says), "{who} {found}");
+        }
+        let listed = message(&gateway.modern("bob", "tools/list", json!({})).await);
+        assert!(!listed["result"]["tools"].to_string().contains(&name), "it cannot be called in that era");
+        let notes = listed["result"]["_meta"]["countersign/backends"][backend]["notes"].to_string();
+        assert!(
+            notes.contains("`simulate-research-query` is left out: it goes on as a task only"),
+            "{notes}"
+        );
     }
 }
 
