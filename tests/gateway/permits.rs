@@ -6,7 +6,7 @@ use crate::gateway::{
 use countersign_fixtures::{
     clock::Clock,
     http::Server,
-    mcp::{Listening, warehouse},
+    mcp::{Listening, everything::Everything, warehouse},
     world::World,
 };
 use countersign_tests::client::Answer;
@@ -264,4 +264,39 @@ async fn mistakes_in_rules_are_told() {
     let (code, out) = validate(file.path(), &[]).await;
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("warning: no rule is asked about a list"), "{out}");
+}
+
+#[tokio::test]
+async fn a_backend_of_which_nobody_may_use_anything_hears_and_says_nothing() {
+    let (open, closed) = (Listening::default(), Listening::default());
+    let servers = [
+        Server::start(open.before(Everything::default().router())).await,
+        Server::start(closed.before(Everything::default().router())).await,
+    ];
+    let gateway = Gateway::with(|text| {
+        let (before, _) = text.split_once("  warehouse:\n").unwrap();
+        let backends = [("open", mcp_at(&servers[0])), ("closed", mcp_at(&servers[1]))];
+        let rules = "authorization:\n  rules:\n    - backend.name == 'open' && tool.name == 'test_simple_text'\n    \
+                     - \"'admins' in claims.groups\"\n";
+        before.to_owned() + &unsigned(&backends) + rules
+    })
+    .await;
+    let discovered = message(&gateway.modern("bob", "server/discover", json!({})).await);
+    assert!(!discovered["result"]["instructions"].to_string().contains("closed"), "{discovered}");
+    let listed = message(&gateway.modern("bob", "tools/list", json!({})).await);
+    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed["result"]["_meta"]["countersign/backends"], json!({"open": {"status": "ok"}}));
+    let (session, _) = gateway.initialize("bob").await;
+    let level = r#"{"jsonrpc":"2.0","id":2,"method":"logging/setLevel","params":{"level":"debug"}}"#;
+    let set = gateway.in_session("bob", &session, Method::POST, level).await;
+    assert_eq!(set.status, StatusCode::OK, "{}", set.text());
+    assert!(open.requests().len() > 3);
+    // The gateway asks in its own name whether it is there.
+    let asked = closed.requests();
+    assert!(
+        asked.iter().all(|request| !request.contains("tools/list") && !request.contains("setLevel")),
+        "{asked:?}"
+    );
+    let for_admins = message(&gateway.modern("alice", "tools/list", json!({})).await);
+    assert!(for_admins["result"]["tools"].to_string().contains("closed__"), "{for_admins}");
 }

@@ -20,12 +20,32 @@ pub struct Call {
     arguments: Option<Map<String, Value>>,
     uri: Option<String>,
     prompt: String,
+    /// Whether nothing at all is known of it.
+    is_any: bool,
 }
 
 impl Call {
+    /// Any call, of which nothing is known: neither what is called nor with what. So an expression
+    /// [may be true](super::Expression::may_be_true) of it unless the caller or the backend rule that out.
+    ///
+    /// ```
+    /// use countersign::expression::{Call, Expression, Supposed};
+    ///
+    /// let claims = serde_json::json!({"iss": "https://login.example.com", "sub": "alice", "team": "data"});
+    /// let alice = Supposed::from_claims(claims.as_object().cloned().unwrap_or_default())?;
+    /// let may = |rule| Ok::<_, countersign::Error>(Expression::compile(rule)?.may_be_true(&alice.facts().calling(&Call::any())));
+    /// assert!(may("claims.team == 'data' && tool.name == 'query'")?);
+    /// assert!(!may("claims.team == 'ops' && tool.name == 'query'")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn any() -> Self {
+        Self { method: String::new(), arguments: None, uri: None, prompt: String::new(), is_any: true }
+    }
+
     /// A call of `method`, on no resource and no prompt, with arguments that are not known.
     pub fn of(method: impl Into<String>) -> Self {
-        Self { method: method.into(), arguments: None, uri: Some(String::new()), prompt: String::new() }
+        let (uri, prompt) = (Some(String::new()), String::new());
+        Self { method: method.into(), arguments: None, uri, prompt, is_any: false }
     }
 
     /// The same, with these arguments.
@@ -58,7 +78,11 @@ impl Call {
         Self { prompt: name.into(), ..self }
     }
 
-    /// What is asked for, as its protocol calls it.
+    pub(super) fn is_any(&self) -> bool {
+        self.is_any
+    }
+
+    /// What is asked for, as its protocol calls it; nothing where that is not known.
     pub fn method(&self) -> &str {
         &self.method
     }

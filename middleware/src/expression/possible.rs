@@ -56,6 +56,10 @@ impl Chances {
 fn looks_at_unknown(tree: &IdedExpr, facts: &Facts<'_>) -> bool {
     let Some(call) = facts.call() else { return false };
     let here = match &tree.expr {
+        Expr::Ident(name) if call.is_any() => {
+            let root = name.split('.').next().unwrap_or_default();
+            ["method", "tool", "prompt", "resource", "arguments"].contains(&root)
+        }
         Expr::Ident(name) if name == "arguments" => call.arguments().is_none(),
         Expr::Ident(name) if name == "resource" || name == "resource.uri" => call.uri().is_none(),
         Expr::Unspecified
@@ -113,6 +117,23 @@ mod tests {
         let some = Call::of("resources/read").on_some_resource().with_arguments(Map::new());
         assert!(may("resource.uri.startsWith('a://')", &some));
         assert!(!may("resource.uri.startsWith('a://') && has(arguments.x)", &some));
+    }
+
+    #[test]
+    fn of_any_call_only_what_is_about_the_caller_is_known() {
+        for (source, expected) in [
+            ("tool.name == 'query'", true),
+            ("!tool.read_only && tool.destructive", true),
+            (
+                "method == 'prompts/get' && prompt.name == 'x' && resource.uri == 'y' && has(arguments.z)",
+                true,
+            ),
+            ("claims.team == 'ops' && tool.name == 'query'", false),
+            ("claims.team == 'ops' || tool.name == 'query'", true),
+            ("!(claims.team == 'data' || method == 'tools/call')", false),
+        ] {
+            assert_eq!(may(source, &Call::any()), expected, "{source}");
+        }
     }
 
     #[test]

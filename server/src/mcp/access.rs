@@ -44,6 +44,12 @@ impl Talk<'_> {
         access.rules.iter().any(|rule| rule.when.may_be_true(&facts))
     }
 
+    /// The backends of which the caller may use something, for all that is known without asking them. The caller hears
+    /// nothing of the others.
+    pub(super) fn usable(&self) -> impl Iterator<Item = &Peer> {
+        self.hub.peers.iter().filter(|peer| self.may_see(peer, None, &Call::any()))
+    }
+
     /// Lets the caller do it, or says why not. An expression that cannot be decided lets nobody.
     pub(super) fn permit(&self, peer: &Peer, wanted: &Wanted<'_>) -> Result<(), Refused> {
         let access = &self.hub.access;

@@ -5,6 +5,7 @@ use super::{
     era::SUPPORTED,
     error::{Refusal, Refused, answer, empty},
     fanout::{Merged, Status},
+    flights::About,
     forward::Asked,
     hello::Hellos,
     message::Message,
@@ -14,6 +15,7 @@ use super::{
     session::{Session, place},
     talk::{Speech, Talk, Way},
     wire::Edits,
+    words::Words,
 };
 use axum::{
     body::Body,
@@ -21,6 +23,7 @@ use axum::{
 };
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// What a backend is told in each of its sessions, of which every replica may have one.
 const FOR_EVERY_SESSION: [&str; 3] = ["resources/subscribe", "resources/unsubscribe", "logging/setLevel"];
@@ -93,7 +96,8 @@ impl Talk<'_> {
         let method = message.method.as_deref().unwrap_or_default();
         match self.destination(message).await? {
             Destination::One(target) => {
-                Box::pin(self.forward(Asked {
+                let place = target.place;
+                let asked = Asked {
                     message,
                     body,
                     id,
@@ -102,8 +106,10 @@ impl Talk<'_> {
                     params: HeaderMap::new(),
                     added: String::new(),
                     was_found,
-                }))
-                .await
+                };
+                let forwarded = Box::pin(self.forward(asked)).await;
+                let peer = self.hub.peer(place)?;
+                forwarded.map_err(|refused| self.words_of(peer).refused(refused, About::of(message)))
             }
             Destination::List(kind) if message.params.cursor.is_none() => {
                 Ok(answer(id, &self.as_result(kind, Box::pin(self.list_all(kind)).await?)))
@@ -117,7 +123,7 @@ impl Talk<'_> {
                     Box::pin(self.set_level(session, message)).await.map(|()| answer(id, "{}"))
                 }
                 ("server/discover", Speech::Modern { .. }) => {
-                    let said = self.hub.each(|peer| self.hello_of(peer)).await.map_err(Refused::Token)?;
+                    let said = self.each(|peer| self.hello_of(peer)).await.map_err(Refused::Token)?;
                     Ok(answer(id, &Hellos::of(said)?.into_discover(&SUPPORTED)))
                 }
                 ("subscriptions/listen", Speech::Modern { .. }) => {
@@ -127,6 +133,12 @@ impl Talk<'_> {
             },
             Destination::Nowhere => Err(self.unknown(method)),
         }
+    }
+
+    /// For what a backend says of itself, in whichever way it is spoken to.
+    fn words_of(&self, peer: &Peer) -> Words {
+        let on_line = if self.speech.is_modern() { peer.is_legacy() } else { !peer.is_modern() };
+        Words::of(self, peer, Arc::default(), on_line)
     }
 
     pub(super) fn unknown(&self, method: &str) -> Refused {
@@ -205,7 +217,6 @@ impl Talk<'_> {
         let members = format!("\"level\":{level}");
         let members = &members;
         let said = self
-            .hub
             .each(|peer| async move {
                 match self.way(peer).await? {
                     Way::Line(_) => self.ask(peer, "logging/setLevel", members).await.map(|_| ()),

@@ -30,14 +30,14 @@ pub(super) struct Merged {
     pub(super) status: Status,
 }
 
-impl Hub {
-    /// What each backend answers, or why it does not; `Err` is what HTTP has to say.
-    pub(super) async fn each<'h, T, F: Future<Output = Result<T, Refused>>>(
-        &'h self,
-        ask: impl Fn(&'h Peer) -> F,
-    ) -> Result<Vec<(&'h Peer, Result<T, Refused>)>, Error> {
-        let deadline = self.lists.deadline;
-        let asked = self.peers.iter().map(|peer| {
+impl Talk<'_> {
+    /// What each backend answers of which the caller may use something, or why it does not; `Err` is what HTTP has to say.
+    pub(super) async fn each<'s, T, F: Future<Output = Result<T, Refused>>>(
+        &'s self,
+        ask: impl Fn(&'s Peer) -> F,
+    ) -> Result<Vec<(&'s Peer, Result<T, Refused>)>, Error> {
+        let deadline = self.hub.lists.deadline;
+        let asked = self.usable().map(|peer| {
             let answer = tokio::time::timeout(deadline, ask(peer));
             async move {
                 let late = || Refusal::backend(peer.name(), "did not answer in time").into();
@@ -53,12 +53,10 @@ impl Hub {
         }
         Ok(answers)
     }
-}
 
-impl Talk<'_> {
     /// Everything of this kind that anybody has. Where all fail, or where one is too many, it is that failure.
     pub(super) async fn list_all(&self, kind: Kind) -> Result<Merged, Refused> {
-        let mut lists = self.hub.each(|peer| self.list(peer, kind)).await.map_err(Refused::Token)?;
+        let mut lists = self.each(|peer| self.list(peer, kind)).await.map_err(Refused::Token)?;
         lists.sort_by_key(|(peer, _)| self.hub.naming.rank(peer.place));
         let person = Authority::of_person(self.caller.who.identity());
         let failures = lists.iter().filter(|(_, list)| list.is_err()).count();

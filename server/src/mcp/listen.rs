@@ -52,7 +52,7 @@ impl Talk<'_> {
         let last = self.caller.headers.get(LAST_EVENT).and_then(|value| value.to_str().ok());
         let last = last.and_then(|last| last.split_once(':'));
         let open = |peer| async move { self.hear(session, peer, last).await };
-        let opened = self.hub.each(open).await.map_err(Refused::Token)?;
+        let opened = self.each(open).await.map_err(Refused::Token)?;
         let (mut streams, mut failure, mut any) = (Vec::new(), None, false);
         for (peer, opened) in opened {
             let first = match opened {
@@ -122,7 +122,7 @@ impl Talk<'_> {
         let (filter, chosen, none) = (&filter, &chosen, &Chosen::default());
         let of = |peer: &Peer| chosen.get(peer.place).unwrap_or(none);
         let open = |peer| async move { self.subscribe_to(peer, id.get(), filter, of(peer)).await };
-        let opened = self.hub.each(open).await.map_err(Refused::Token)?;
+        let opened = self.each(open).await.map_err(Refused::Token)?;
         let (mut streams, mut heard, mut failure) = (Vec::new(), Map::new(), None);
         for (peer, opened) in opened {
             match opened {

@@ -25,16 +25,20 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct Pooled {
-    sessions: HashMap<Key, (Arc<Session>, SystemTime)>,
+    sessions: HashMap<Authority, HashMap<Greeted, (Arc<Session>, SystemTime)>>,
+    /// How many these are.
+    count: usize,
     swept: SystemTime,
 }
 
-/// Who, and how they greet.
-type Key = (Authority, [u8; 32]);
+/// How somebody greets.
+type Greeted = [u8; 32];
 
-/// How long a session is kept that nobody uses, and how many there may be.
+/// How long a session is kept that nobody uses, and how many there may be: in all, and of one authority, however
+/// many ways it has to greet.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 const MOST: usize = 10_000;
+const MOST_OF_ONE: usize = 16;
 /// How often somebody looks which can go.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -52,7 +56,7 @@ impl Authority {
 
 impl Pool {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        let pooled = Pooled { sessions: HashMap::new(), swept: SystemTime::UNIX_EPOCH };
+        let pooled = Pooled { sessions: HashMap::new(), count: 0, swept: SystemTime::UNIX_EPOCH };
         Self { pooled: Mutex::new(pooled), clock }
     }
 
@@ -60,17 +64,28 @@ impl Pool {
     pub(super) fn session(&self, authority: &Authority, greeting: Greeting, peers: usize) -> Arc<Session> {
         let now = self.clock.now();
         let Greeting { version, capabilities, client } = &greeting;
-        let key = (*authority, hash(&[version, capabilities.get(), client.get()]));
+        let greeted = hash(&[version, capabilities.get(), client.get()]);
         let mut pooled = self.pooled.lock().unwrap_or_else(PoisonError::into_inner);
         pooled.sweep(now);
-        if let Some((session, used)) = pooled.sessions.get_mut(&key) {
+        let Pooled { sessions, count, .. } = &mut *pooled;
+        if let Some((session, used)) = sessions.get_mut(authority).and_then(|theirs| theirs.get_mut(&greeted))
+        {
             *used = now;
             return session.clone();
         }
         let session = Arc::new(Session::new(greeting, peers));
         // One that is not kept is opened again each time: slow, but never somebody else's.
-        if pooled.sessions.len() < MOST {
-            pooled.sessions.insert(key, (session.clone(), now));
+        if *count < MOST {
+            let theirs = sessions.entry(*authority).or_default();
+            theirs.insert(greeted, (session.clone(), now));
+            *count += 1;
+            if theirs.len() > MOST_OF_ONE
+                && let Some((oldest, _)) = theirs.iter().min_by_key(|(_, (_, used))| *used)
+            {
+                let oldest = *oldest;
+                theirs.remove(&oldest);
+                *count -= 1;
+            }
         }
         session
     }
@@ -82,7 +97,11 @@ impl Pooled {
             return;
         }
         self.swept = now;
-        self.sessions.retain(|_, (_, used)| *used + IDLE > now);
+        self.sessions.retain(|_, theirs| {
+            theirs.retain(|_, (_, used)| *used + IDLE > now);
+            !theirs.is_empty()
+        });
+        self.count = self.sessions.values().map(HashMap::len).sum();
     }
 }
 
@@ -129,7 +148,27 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &session(0, 1, "[]")), "another client");
         assert!(Arc::ptr_eq(&first, &session(300, 1, "{}")));
         assert!(Arc::ptr_eq(&first, &session(899, 1, "{}")));
-        assert_eq!(pool.pooled.lock().unwrap().sessions.len(), 1, "those that nobody used are gone");
+        assert_eq!(pool.pooled.lock().unwrap().count, 1, "those that nobody used are gone");
         assert!(!Arc::ptr_eq(&first, &session(899 + 600 + 60, 1, "{}")));
+    }
+
+    #[test]
+    fn whoever_greets_in_ever_new_ways_takes_no_room_from_others() {
+        let pool = Pool::new(Arc::new(Seconds::default()));
+        let session = |who: u8, client: String| {
+            let raw = |text: String| RawValue::from_string(text).unwrap();
+            let greeting = Greeting {
+                version: "2025-11-25".to_owned(),
+                capabilities: raw("{}".to_owned()),
+                client: raw(client),
+            };
+            pool.session(&Authority([who; 32]), greeting, 1)
+        };
+        let modest = session(1, "{}".to_owned());
+        for number in 0..1_000 {
+            session(2, number.to_string());
+        }
+        assert_eq!(pool.pooled.lock().unwrap().count, 1 + MOST_OF_ONE);
+        assert!(Arc::ptr_eq(&modest, &session(1, "{}".to_owned())));
     }
 }

@@ -238,7 +238,7 @@ impl Relay {
             return Err(Refusal::invalid_request("`initialize` has an answer, so it needs an id").into());
         };
         let mut greeting = session.greeting.clone();
-        let mut said = self.hub.each(|peer| talk.hello_of(peer)).await.map_err(Refused::Token)?;
+        let mut said = talk.each(|peer| talk.hello_of(peer)).await.map_err(Refused::Token)?;
         let result = match said.pop() {
             Some((peer, said)) if self.hub.is_transparent() && !peer.is_modern() => {
                 let said = said?;

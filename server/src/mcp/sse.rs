@@ -219,7 +219,7 @@ fn kept_alive(events: Body, quiet: Duration) -> Body {
         };
         Some((said, events))
     });
-    Body::from_stream(events)
+    Body::from_stream(events.fuse())
 }
 
 fn content_of(line: &[u8]) -> &[u8] {

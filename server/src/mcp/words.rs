@@ -2,6 +2,7 @@
 
 use super::{
     catalog::{Catalogues, Kind},
+    error::Refused,
     flights::{About, Flights},
     peer::Peer,
     session::{Session, place},
@@ -141,6 +142,17 @@ impl Words {
         Some(edits.done())
     }
 
+    /// Why the backend refuses a request about this, in the client's words.
+    pub(super) fn refused(&self, refused: Refused, about: About) -> Refused {
+        let Refused::Mcp(status, text) = refused else { return refused };
+        let mut edits = Edits::of(&text);
+        let error = Heard::parse(&text).and_then(|heard| heard.error);
+        if let Some((code, other)) = error.and_then(|error| self.code(error, about)) {
+            edits.replace(code.get(), other);
+        }
+        Refused::Mcp(status, edits.done())
+    }
+
     pub(super) fn flights(&self) -> &Arc<Flights> {
         &self.flights
     }
@@ -255,6 +267,7 @@ fn told_in(params: &str) -> Told<'_> {
 mod tests {
     use super::*;
     use crate::mcp::flights::Flight;
+    use axum::http::StatusCode;
     use countersign::clock::SystemClock;
 
     fn words() -> Words {
@@ -301,6 +314,9 @@ mod tests {
                 format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"no"}}}}"#)
             };
             let heard = words.message(error(&fresh.to_string(), code).as_bytes()).unwrap();
+            assert_eq!(heard, error("7", told), "{is_modern} {on_line} {about:?}");
+            let refused = Refused::Mcp(StatusCode::BAD_REQUEST, error("7", code).into());
+            let Refused::Mcp(_, heard) = words.refused(refused, about) else { panic!("it is another one") };
             assert_eq!(heard, error("7", told), "{is_modern} {on_line} {about:?}");
         }
     }
