@@ -128,3 +128,29 @@ async fn the_extension_is_announced_where_a_backend_has_it_and_nobody_lists_task
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method}");
     }
 }
+
+#[tokio::test]
+async fn news_of_tasks_are_for_those_who_know_tasks() {
+    let house = House::build().await;
+    let listen = json!({"notifications": {"taskIds": ["one:a:b"], "toolsListChanged": true}});
+    let refused = house.gateway.modern("bob", "subscriptions/listen", listen).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let error = message(&refused)["error"].clone();
+    assert_eq!(error["code"], -32021, "{error}");
+    assert_eq!(error["data"]["requiredCapabilities"]["extensions"], json!({TASKS: {}}));
+}
+
+#[tokio::test]
+async fn nobody_hears_of_the_other_eras_tasks_not_even_at_first() {
+    let server = Server::start(legacy_only(Everything::default().router())).await;
+    let gateway = Gateway::with(|text| {
+        let start = text.split("backends:").next().unwrap().to_owned();
+        format!("{start}backends:\n  old:\n    url: {}\n    auth: none\n", mcp_at(&server))
+    })
+    .await;
+    for _ in 0..2 {
+        let refused = gateway.modern("bob", "tasks/get", json!({"taskId": "a"})).await;
+        assert_eq!(message(&refused)["error"]["code"], -32601);
+        assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    }
+}

@@ -18,9 +18,16 @@ pub(super) fn relayed(declared: &RawValue) -> Result<Box<RawValue>, Refusal> {
 
 /// The same for backends of the client's own era, where that is the one without sessions: they may answer with tasks.
 pub(super) fn relayed_without_session(declared: &RawValue) -> Result<Box<RawValue>, Refusal> {
-    let extensions = read(declared)?.get(EXTENSIONS).and_then(|extensions| read(extensions).ok());
-    let tasks = extensions.and_then(|extensions| extensions.get(TASKS).copied());
-    kept(declared, tasks.map(|tasks| format!(r#""{EXTENSIONS}":{{"{TASKS}":{tasks}}}"#)))
+    kept(declared, tasks(declared).map(|tasks| format!(r#""{EXTENSIONS}":{{"{TASKS}":{tasks}}}"#)))
+}
+
+/// Whether a client of that era knows tasks.
+pub(super) fn extends_to_tasks(declared: &RawValue) -> bool {
+    tasks(declared).is_some()
+}
+
+fn tasks(declared: &RawValue) -> Option<&RawValue> {
+    read(read(declared).ok()?.get(EXTENSIONS)?).ok()?.get(TASKS).copied()
 }
 
 /// All of it, where everything is relayed.
@@ -78,12 +85,13 @@ mod tests {
         for (declared, told) in [
             (r#"{"extensions":{"a/b":{}},"roots":{ }}"#, r#"{"roots":{ }}"#),
             (
-                r#"{"extensions":{"a/b":{},"io.modelcontextprotocol/tasks":{ "x":1.0}},"tasks":{},"roots":{}}"#,
+                r#"{"extensions":{"a/b":{},"io.modelcontextprotocol\/tasks":{ "x":1.0}},"tasks":{},"roots":{}}"#,
                 r#"{"roots":{},"extensions":{"io.modelcontextprotocol/tasks":{ "x":1.0}}}"#,
             ),
             (r#"{"extensions":7}"#, "{}"),
         ] {
             assert_eq!(relayed_without_session(&raw(declared)).unwrap().get(), told);
+            assert_eq!(extends_to_tasks(&raw(declared)), told.contains("tasks"));
         }
     }
 

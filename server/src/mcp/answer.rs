@@ -14,6 +14,7 @@ use super::{
     search::{CALL, FIND, TOOLS},
     session::{Session, place},
     talk::{Speech, Talk, Way},
+    tasks::Said,
     wire::Edits,
     words::Words,
 };
@@ -162,7 +163,7 @@ impl Talk<'_> {
     /// What a client of a session tells without asking: answers, cancellations, news.
     async fn tell(&self, session: &Session, message: &Message<'_>, body: &Bytes) -> Result<(), Refused> {
         if let Some(id) = message.answers {
-            return self.answer_back(session, id, body).await;
+            return self.answer_back(session, id, message, body).await;
         }
         match (message.method.as_deref(), message.params.request_id) {
             // Backends were told when their sessions were opened.
@@ -175,10 +176,18 @@ impl Talk<'_> {
                 session.post(self.hub.peer(place)?, self.caller, None, edits.done()).await.map(|_| ())
             }
             _ => {
-                let mut first = Ok(());
+                let mut edits = Edits::of(body);
+                let said = message.written.filter(|_| !self.hub.is_transparent());
+                let said = said.map(|params| Said::in_(params.get())).unwrap_or_default();
+                let owner = place(self.caller.who.identity());
+                let only = self.hub.tasks.restore(&mut edits, &said, &owner);
+                let (body, mut first) = (edits.done(), Ok(()));
                 for (place, _) in session.lines.are_open().await {
-                    let told = session.post(self.hub.peer(place)?, self.caller, None, body.clone()).await;
-                    first = first.and(told.map(|_| ()));
+                    let peer = self.hub.peer(place)?;
+                    if only.as_ref().is_none_or(|only| peer.name() == only) {
+                        let told = session.post(peer, self.caller, None, body.clone()).await;
+                        first = first.and(told.map(|_| ()));
+                    }
                 }
                 first
             }
@@ -186,7 +195,13 @@ impl Talk<'_> {
     }
 
     /// The answer to a question of a backend's, whose name is in the id that the client was told.
-    async fn answer_back(&self, session: &Session, id: &RawValue, body: &Bytes) -> Result<(), Refused> {
+    async fn answer_back(
+        &self,
+        session: &Session,
+        id: &RawValue,
+        answer: &Message<'_>,
+        body: &Bytes,
+    ) -> Result<(), Refused> {
         let nobody = || Refusal::invalid_request("nobody has asked what this answers");
         let told: String = serde_json::from_str(id.get()).map_err(|_| nobody())?;
         let [name, replica, theirs] = told.splitn(3, ':').collect::<Vec<_>>()[..] else {
@@ -205,8 +220,9 @@ impl Talk<'_> {
         let peer = self.hub.peers.iter().find(|peer| peer.name() == name).ok_or_else(nobody)?;
         let mut edits = Edits::of(body);
         edits.replace(id.get(), theirs.get());
-        if !self.hub.is_transparent() {
-            self.hub.tasks.restore(&mut edits, body, &place(self.caller.who.identity()));
+        if let (Some(result), false) = (answer.result, self.hub.is_transparent()) {
+            let owner = place(self.caller.who.identity());
+            self.hub.tasks.restore(&mut edits, &Said::in_(result.get()), &owner);
         }
         session.post(peer, self.caller, None, edits.done()).await.map(|_| ())
     }

@@ -1,6 +1,7 @@
 //! Errors become JSON-RPC here, and nowhere else.
 
 use super::connect::Missing;
+use super::tasks::TASKS;
 use super::wire::{Edits, Heard};
 use crate::upstream::Unavailable;
 use axum::{
@@ -21,12 +22,13 @@ const NOT_ALLOWED: i64 = -32001;
 /// Another try may succeed.
 const TRY_AGAIN: i64 = -32003;
 const HEADER_MISMATCH: i64 = -32020;
+const MISSING_CAPABILITY: i64 = -32021;
 const UNSUPPORTED_VERSION: i64 = -32022;
 const UNKNOWN_METHOD: i64 = -32601;
 /// There is no such resource, in the versions with sessions.
 const NO_RESOURCE: i64 = -32002;
 /// What only a backend without sessions says, or what any says that understood.
-const MODERN: [i64; 5] = [HEADER_MISMATCH, -32021, UNSUPPORTED_VERSION, UNKNOWN_METHOD, -32602];
+const MODERN: [i64; 5] = [HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION, UNKNOWN_METHOD, -32602];
 
 /// Why a backend did not do what it was asked.
 #[derive(Debug)]
@@ -98,6 +100,13 @@ impl Refusal {
     /// No backend has it, or none that this caller may know of.
     pub(super) fn unknown(what: &str, name: &str) -> Self {
         Self::new(StatusCode::OK, -32602, format!("there is no {what} `{name}`"))
+    }
+
+    /// The client asks for what it does not say that it knows.
+    pub(super) fn lacks_tasks() -> Self {
+        let what = "a client that asks for news of tasks has to declare the extension for them";
+        let required = json!({"requiredCapabilities": {"extensions": {TASKS: {}}}});
+        Self::new(StatusCode::BAD_REQUEST, MISSING_CAPABILITY, what).with_data(required)
     }
 
     pub(super) fn unknown_task() -> Self {

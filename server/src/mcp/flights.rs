@@ -87,7 +87,9 @@ impl Flights {
 
     /// Whose answer it is that has this id.
     pub(super) fn land(&self, id: &str) -> Option<Flight> {
-        self.lock().remove(&id.parse().ok()?)
+        let (id, mut flights) = (id.parse().ok()?, self.lock());
+        // What was answered already is only there for its progress.
+        if flights.get(&id)?.id.is_empty() { None } else { flights.remove(&id) }
     }
 
     /// Whose request has this id or progress token, while it is on its way.
@@ -122,6 +124,20 @@ mod tests {
         assert_eq!(flights.land(&first.to_string()).unwrap().id, "1");
         assert_eq!(flights.land(&first.to_string()), None);
         assert_eq!(flights.land("\"1\""), None);
+    }
+
+    #[test]
+    fn what_goes_on_after_its_answer_is_known_by_its_progress_and_has_no_other_answer() {
+        let flights = Flights::default();
+        let flight = Flight { peer: 0, id: "1".into(), token: Some("\"t\"".into()), about: About::ATask };
+        let fresh = flights.start(flight.clone()).to_string();
+        let landed = flights.land(&fresh).unwrap();
+        flights.tell_on(&fresh, landed);
+        for _ in 0..2 {
+            assert_eq!(flights.land(&fresh), None);
+            assert_eq!(flights.find(&fresh).unwrap().token, flight.token);
+        }
+        assert_eq!(flights.of_client("1"), None);
     }
 
     #[test]

@@ -59,10 +59,6 @@ impl Talk<'_> {
             Box::pin(self.permit_use(peer, asked.message, theirs)).await?;
         }
         let mut way = self.way(peer).await?;
-        if asked.message.is_about_a_task() && self.speech.is_modern() != matches!(way, Way::Stateless) {
-            // The eras have tasks of their own, and nobody knows of the other's.
-            return Err(self.unknown(asked.method()));
-        }
         if let (Way::Stateless, Speech::Legacy(session), true) =
             (&way, &self.speech, asked.is_about_watching())
         {
@@ -132,6 +128,10 @@ impl Talk<'_> {
     }
 
     async fn send(&self, peer: &Peer, way: &Way, asked: &Asked<'_>) -> Result<Response<Body>, Refused> {
+        if asked.message.is_about_a_task() && self.speech.is_modern() != matches!(way, Way::Stateless) {
+            // The eras have tasks of their own, and nobody knows of the other's.
+            return Err(self.unknown(asked.method()));
+        }
         if let Some(state) = self.continues(way, asked) {
             return self.go_on(asked, state).await;
         }

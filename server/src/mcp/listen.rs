@@ -1,6 +1,7 @@
 //! Streams of what backends tell without being asked, as one.
 
 use super::{
+    abilities,
     error::{Refusal, Refused},
     filter::{Chosen, Filter, Subscribed, announced, merge},
     flights::{About, Flight},
@@ -102,6 +103,9 @@ impl Talk<'_> {
         let wrong = || Refusal::invalid_params("`notifications` is not what a subscription takes");
         let filter = message.params.notifications.ok_or_else(wrong)?;
         let filter: Filter = serde_json::from_str(filter.get()).map_err(|_| wrong())?;
+        if !filter.task_ids.is_empty() && !abilities::extends_to_tasks(self.speech.capabilities()) {
+            return Err(Refusal::lacks_tasks().into());
+        }
         let mut chosen: Vec<Chosen> = self.hub.peers.iter().map(|_| Chosen::default()).collect();
         // What nobody has is not among what is acknowledged.
         for uri in &filter.resource_subscriptions {

@@ -2,7 +2,7 @@
 //!
 //! Everything that is not named here passes byte for byte, because nobody ever parses it.
 
-use super::{error::Refusal, tasks::TASKS};
+use super::{abilities, error::Refusal};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -17,8 +17,9 @@ pub(super) struct Message<'a> {
     pub(super) params: Params<'a>,
     /// The same, as they were written.
     pub(super) written: Option<&'a RawValue>,
-    /// The id of the question that the client answers.
+    /// The id of the question that the client answers, and the answer, where that is no error.
     pub(super) answers: Option<&'a RawValue>,
+    pub(super) result: Option<&'a RawValue>,
 }
 
 /// What routing and policy look at.
@@ -135,7 +136,7 @@ impl<'a> Message<'a> {
         let written = params;
         let params = written.map_or_else(|| Ok(Params::default()), known)?;
         let (id, answers) = if answers { (None, id) } else { (id, None) };
-        Ok(Self { id, method, params, written, answers })
+        Ok(Self { id, method, params, written, answers, result })
     }
 
     /// The version of the protocol that the message itself speaks: modern ones do.
@@ -157,7 +158,7 @@ impl<'a> Message<'a> {
     /// Whether its answer may be a task, or say something of one.
     pub(super) fn may_be_answered_with_a_task(&self) -> bool {
         let capabilities = self.params.meta.as_ref().and_then(|meta| meta.capabilities);
-        let knows_tasks = || capabilities.is_some_and(|capabilities| capabilities.get().contains(TASKS));
+        let knows_tasks = || capabilities.is_some_and(abilities::extends_to_tasks);
         match self.method.as_deref() {
             Some("tools/call") => self.params.task.is_some() || knows_tasks(),
             _ => self.is_about_a_task(),

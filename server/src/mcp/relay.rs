@@ -237,6 +237,9 @@ impl Relay {
         let Some(id) = message.id else {
             return Err(Refusal::invalid_request("`initialize` has an answer, so it needs an id").into());
         };
+        if self.hub.replicas.are_several() {
+            session.is_used_by(talk.caller.who, talk.caller.headers);
+        }
         let mut greeting = session.greeting.clone();
         let mut said = talk.each(|peer| talk.hello_of(peer)).await.map_err(Refused::Token)?;
         let result = match said.pop() {

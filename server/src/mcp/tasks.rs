@@ -82,19 +82,13 @@ impl Tasks {
         self.0.is_tag(owner, &format!("{backend}:{theirs}"), &tag).then_some((backend, theirs))
     }
 
-    /// In what a client answers to a backend's question, names the task as the backend does.
-    pub(super) fn restore(&self, edits: &mut Edits<'_>, answer: &[u8], owner: &str) {
-        #[derive(Deserialize)]
-        struct Answer<'a> {
-            #[serde(borrow, default)]
-            result: Said<'a>,
-        }
-        let answer = serde_json::from_slice::<Answer<'_>>(answer).ok();
-        let Some(written) = answer.and_then(|answer| answer.result.related()) else { return };
-        let ours: Option<String> = serde_json::from_str(written.get()).ok();
-        if let Some((_, theirs)) = ours.as_deref().and_then(|ours| self.read(owner, ours)) {
-            edits.replace(written.get(), quoted(theirs));
-        }
+    /// In what a client says of a task by the way, names that as its backend does. Whose it is.
+    pub(super) fn restore(&self, edits: &mut Edits<'_>, said: &Said<'_>, owner: &str) -> Option<String> {
+        let written = said.related()?;
+        let ours: String = serde_json::from_str(written.get()).ok()?;
+        let (backend, theirs) = self.read(owner, &ours)?;
+        edits.replace(written.get(), quoted(theirs));
+        Some(backend.to_owned())
     }
 
     /// Those of `owner` at `backend`.
@@ -104,15 +98,14 @@ impl Tasks {
 }
 
 impl Owned {
-    /// Names every task as the client does, in a message that is about tasks.
+    /// Names a task as the client does, in a message that is about it.
     pub(super) fn rename(&self, edits: &mut Edits<'_>, said: &Said<'_>) {
         for written in [said.task_id, said.began_as()].into_iter().flatten() {
             self.rename_one(edits, written);
         }
-        self.rename_related(edits, said);
     }
 
-    /// The same in any other.
+    /// The same in any message that says of one by the way.
     pub(super) fn rename_related(&self, edits: &mut Edits<'_>, said: &Said<'_>) {
         if let Some(written) = said.related() {
             self.rename_one(edits, written);
@@ -181,12 +174,13 @@ mod tests {
         ] {
             let mut edits = Edits::of(told.as_bytes());
             owned.rename(&mut edits, &Said::in_(&told));
+            owned.rename_related(&mut edits, &Said::in_(&told));
             assert_eq!(edits.done(), expected);
         }
-        let answer = |name: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, related(name));
-        let told = answer(&ours("b"));
+        let told = related(&ours("b"));
         let mut edits = Edits::of(told.as_bytes());
-        tasks.restore(&mut edits, told.as_bytes(), "alice");
-        assert_eq!(edits.done(), answer("\"b\""));
+        assert_eq!(tasks.restore(&mut edits, &Said::in_(&told), "bob"), None);
+        assert_eq!(tasks.restore(&mut edits, &Said::in_(&told), "alice").as_deref(), Some("old"));
+        assert_eq!(edits.done(), related("\"b\""));
     }
 }

@@ -94,7 +94,7 @@ impl Talk<'_> {
                 return false;
             }
             let effects = match self.overridden(peer, item, notes).and_then(|effects| {
-                match self.speech.is_modern() && only_as_task(&item.text) {
+                match self.speech.is_modern() && peer.is_legacy() && only_as_task(&item.text) {
                     true => Err("it goes on as a task only, which clients of this version cannot ask for"),
                     false => Ok(effects),
                 }

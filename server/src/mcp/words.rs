@@ -111,6 +111,7 @@ impl Words {
                     }
                     if let Some(tasks) = &self.tasks {
                         tasks.rename(&mut edits, &said);
+                        tasks.rename_related(&mut edits, &said);
                     }
                 }
                 if let Some(code) = heard.error.and_then(|error| self.code(error, flight.about)) {

@@ -77,7 +77,8 @@ impl Parts {
             (0, false) => {
                 // Whoever began it may have ended since.
                 self.0.retain(|_, begun| now.duration_since(begun.since) < PATIENCE);
-                self.0.insert((part.from, part.word), Begun { text: part.text, next: 1, since: now });
+                let begun = Begun { text: part.text, next: 1, since: now };
+                self.0.entry((part.from, part.word)).or_insert(begun);
                 return None;
             }
             (place, is_last) => {

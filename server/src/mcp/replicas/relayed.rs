@@ -21,10 +21,9 @@ use serde::{Deserialize, Serialize};
 use std::{
     cmp::Ordering::{Equal, Greater, Less},
     collections::{HashMap, hash_map::Entry},
-    future::pending,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -49,11 +48,20 @@ pub(super) enum Piece {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// Those that go on elsewhere, for a client that is here.
-    awaited: Mutex<HashMap<String, mpsc::UnboundedSender<(u64, Piece)>>>,
+    awaited: Mutex<HashMap<String, Queue>>,
     /// Those that go on here, for a client that is elsewhere; each ends when this is gone.
     relayed: Mutex<HashMap<String, oneshot::Sender<()>>>,
 }
 
+/// What has come of a call, and waits for its client to take it.
+#[derive(Debug)]
+struct Queue {
+    pieces: mpsc::UnboundedSender<(u64, Piece)>,
+    bytes: Arc<AtomicUsize>,
+}
+
+/// How much may wait for a client: nobody far away can be asked to wait.
+const LARGEST: usize = 32 * 1024 * 1024;
 /// How long another replica may take to take up a call.
 const PROMPT: Duration = Duration::from_secs(5);
 /// How often it says that a call still goes on, and how long it may say nothing.
@@ -62,11 +70,21 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// No token of a caller lasts longer, and no call does without.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+impl Piece {
+    /// How much room it takes.
+    fn size(&self) -> usize {
+        size_of::<Self>() + if let Self::Event(text) = self { text.len() } else { 0 }
+    }
+}
+
 impl Calls {
     /// Something was said of a call that is awaited here.
     pub(super) fn hear(&self, call: &str, number: u64, piece: Piece) {
         let mut awaited = lock(&self.awaited);
-        if awaited.get(call).is_some_and(|pieces| pieces.send((number, piece)).is_err()) {
+        let Some(Queue { pieces, bytes }) = awaited.get(call) else { return };
+        let size = piece.size();
+        if bytes.fetch_add(size, Ordering::Relaxed) + size > LARGEST || pieces.send((number, piece)).is_err()
+        {
             awaited.remove(call);
         }
     }
@@ -191,9 +209,8 @@ impl Teller<'_> {
                 number: self.number.load(Ordering::Relaxed),
                 piece: Piece::Still,
             };
-            if self.hub.replicas.tell(Some(&self.to), &still).await.is_err() {
-                // What tells the pieces says why.
-                pending::<()>().await;
+            if let Err(error) = self.hub.replicas.tell(Some(&self.to), &still).await {
+                tracing::debug!(%error, "a replica cannot be told that a call still goes on");
             }
         }
     }
@@ -219,6 +236,8 @@ struct Awaiting {
     to: String,
     call: String,
     pieces: mpsc::UnboundedReceiver<(u64, Piece)>,
+    /// How much of them waits.
+    bytes: Arc<AtomicUsize>,
     /// How many have come.
     number: u64,
     is_over: bool,
@@ -228,16 +247,19 @@ impl Awaiting {
     /// `None` where this system has no randomness.
     fn new(replicas: &Arc<Replicas>, to: &str) -> Option<Self> {
         let call = random()?;
-        let (piece, pieces) = mpsc::unbounded_channel();
-        lock(&replicas.calls.awaited).insert(call.clone(), piece);
+        let (sender, pieces) = mpsc::unbounded_channel();
+        let bytes = Arc::<AtomicUsize>::default();
+        let queue = Queue { pieces: sender, bytes: bytes.clone() };
+        lock(&replicas.calls.awaited).insert(call.clone(), queue);
         let (replicas, to) = (replicas.clone(), to.to_owned());
-        Some(Self { replicas, to, call, pieces, number: 0, is_over: false })
+        Some(Self { replicas, to, call, pieces, bytes, number: 0, is_over: false })
     }
 
     /// `None` where something was missed.
     async fn next(&mut self) -> Option<Piece> {
         loop {
             let (number, piece) = self.pieces.recv().await?;
+            self.bytes.fetch_sub(piece.size(), Ordering::Relaxed);
             match (piece, number.cmp(&self.number)) {
                 (_, Greater) => return None,
                 // What was told meanwhile may have come first.
