@@ -1,6 +1,6 @@
 //! A session belongs to whoever opened it.
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, written};
 use http::{Method, StatusCode};
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
@@ -41,4 +41,22 @@ async fn two_clients_of_one_person_have_two() {
     assert_ne!(first, second);
     assert!(gateway.in_session("alice", &first, Method::DELETE, "").await.status.is_success());
     assert_eq!(gateway.in_session("alice", &second, Method::POST, LIST).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn it_outlives_the_change_of_the_key_for_as_long_as_that_is_a_former_one() {
+    let [key, former] = ["07", "08"].map(|byte| written(&byte.repeat(32)));
+    let mut gateway = Gateway::with(|text| {
+        let [key, former] = [&key, &former].map(|key| key.path().display().to_string());
+        format!("sessions: {{key: 'file:{key}', former_keys: ['file:{former}']}}\n{text}")
+    })
+    .await;
+    let (session, _) = gateway.initialize("alice").await;
+    for (now, before, status) in [("08", "07", StatusCode::OK), ("08", "09", StatusCode::NOT_FOUND)] {
+        gateway.stop().await;
+        std::fs::write(key.path(), now.repeat(32)).unwrap();
+        std::fs::write(former.path(), before.repeat(32)).unwrap();
+        gateway.restart().await;
+        assert_eq!(gateway.in_session("alice", &session, Method::POST, LIST).await.status, status);
+    }
 }

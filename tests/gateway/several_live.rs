@@ -160,3 +160,27 @@ async fn a_subscription_hears_of_changes_anywhere() {
         assert_eq!(update.params.uri, uri);
     }
 }
+
+#[tokio::test]
+async fn a_link_leads_to_the_backend_that_wrote_it() {
+    let house = House::build().await;
+    for era in BOTH {
+        let (client, _heard) = house.connect(era).await;
+        let _ = client.list_all_resources().await.unwrap();
+        for (backend, tool, uri) in [
+            ("one", "test_resource_link", "test://static-text"),
+            ("other", "test_resource_link", "other+test://static-text"),
+            // What no list has.
+            ("one", "test_embedded_resource", "one+test://embedded-resource"),
+            ("other", "test_embedded_resource", "other+test://embedded-resource"),
+        ] {
+            let call = CallToolRequestParams::new(format!("{backend}__{tool}"));
+            let linked = json!(Box::pin(client.call_tool(call)).await.unwrap())["content"][0].clone();
+            let found = linked["uri"].as_str().or(linked["resource"]["uri"].as_str());
+            assert_eq!(found, Some(uri), "{era:?} {backend} {linked}");
+        }
+        let linked = ReadResourceRequestParams::new("other+test://static-text");
+        let read = json!(Box::pin(client.read_resource(linked)).await.unwrap());
+        assert_eq!(read["contents"][0]["uri"], "other+test://static-text", "{era:?}");
+    }
+}

@@ -3,12 +3,12 @@
 use super::{
     access::{Access, resolve_access},
     diagnostic::Findings,
-    key::resolve_key,
+    key::resolve_seal,
     naming::{Naming, resolve_naming},
     raw,
     tools::{Tools, resolve_tools},
 };
-use crate::store::SealingKey;
+use crate::store::Seal;
 use serde_saphyr::Spanned;
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ pub(crate) struct Endpoint {
 /// Sessions of clients that open one.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    /// `None`: one that ends with the process.
-    pub(crate) key: Option<SealingKey>,
+    /// What their ids are sealed with; `None`: with a key that ends with the process.
+    pub(crate) seal: Option<Seal>,
     pub(crate) lifetime: Duration,
     pub(crate) idle: Duration,
 }
@@ -61,7 +61,7 @@ pub(super) fn resolve_endpoint(
 ) -> Option<Endpoint> {
     let Said { naming, sessions, lists, tools, authorization } = said;
     let searches = tools.is_some_and(|tools| tools.search);
-    let sessions = resolve_sessions(sessions.unwrap_or_default(), findings);
+    let sessions = resolve_sessions(&sessions.unwrap_or_default(), findings);
     let lists = resolve_lists(&lists.unwrap_or_default(), findings);
     let access = resolve_access(authorization, findings);
     let tools: Vec<_> = backends.0.iter_mut().map(|(_, backend)| resolve_tools(backend, findings)).collect();
@@ -78,15 +78,11 @@ pub(super) fn resolve_endpoint(
     })
 }
 
-fn resolve_sessions(raw: raw::Sessions, findings: &mut Findings) -> Option<Sessions> {
-    let key = raw.key.map(|reference| resolve_key(&reference, findings));
+fn resolve_sessions(raw: &raw::Sessions, findings: &mut Findings) -> Option<Sessions> {
+    let seal = resolve_seal(raw.key.as_ref(), &raw.former_keys, findings);
     let lifetime = seconds(raw.lifetime_seconds.as_ref(), 24 * 60 * 60, findings);
     let idle = seconds(raw.idle_seconds.as_ref(), 60 * 60, findings);
-    let key = match key {
-        Some(key) => Some(key?),
-        None => None,
-    };
-    Some(Sessions { key, lifetime: lifetime?, idle: idle? })
+    Some(Sessions { seal: seal?, lifetime: lifetime?, idle: idle? })
 }
 
 fn resolve_lists(raw: &raw::Lists, findings: &mut Findings) -> Option<Lists> {

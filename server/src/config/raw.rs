@@ -65,6 +65,8 @@ pub(crate) struct NamedByHand {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sessions {
     pub(crate) key: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) former_keys: Vec<Spanned<String>>,
     pub(crate) lifetime_seconds: Option<Spanned<u32>>,
     pub(crate) idle_seconds: Option<Spanned<u32>>,
 }

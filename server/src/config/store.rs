@@ -2,7 +2,7 @@
 
 use super::{
     diagnostic::Findings,
-    key::resolve_key,
+    key::resolve_seal,
     raw,
     secret::{resolve_file, resolve_secret},
 };
@@ -61,24 +61,6 @@ pub(super) fn resolve_store(
         return None;
     };
     Some(Some(Store { medium: medium?, seal }))
-}
-
-/// The outer `None` is a mistake, the inner one means that there is no key.
-fn resolve_seal(
-    key: Option<&Spanned<String>>,
-    former: &[Spanned<String>],
-    findings: &mut Findings,
-) -> Option<Option<Seal>> {
-    let keys: Vec<_> = key.into_iter().chain(former).map(|key| resolve_key(key, findings)).collect();
-    let mut keys = keys.into_iter().collect::<Option<Vec<_>>>()?.into_iter();
-    let Some(current) = key.and_then(|_| keys.next()) else {
-        if let Some(former) = former.first() {
-            findings.error(former.referenced, "there are former keys and no key", "add `key: env:NAME`");
-            return None;
-        }
-        return Some(None);
-    };
-    Some(Some(Seal::new(current, keys.collect())))
 }
 
 /// For what ends with this process.

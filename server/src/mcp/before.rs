@@ -42,6 +42,13 @@ impl Before {
         }
     }
 
+    /// Whose thing this person called so, and what that backend calls it.
+    pub(super) fn owner(&self, person: Authority, kind: Kind, ours: &str) -> Option<(usize, String)> {
+        let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let owners = lists.get(&person)?.get(&kind)?;
+        owners.iter().find(|(known, _)| known == ours).map(|(_, owner)| owner.clone())
+    }
+
     /// What the backend at `place` had: by what clients call it, and by what the backend does.
     pub(super) fn of(&self, person: Authority, kind: Kind, place: usize) -> Vec<(String, String)> {
         let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);

@@ -26,6 +26,7 @@ pub(crate) mod invariants;
 mod kept;
 mod lasting;
 mod line;
+mod links;
 mod listen;
 mod message;
 mod names;

@@ -56,6 +56,8 @@ pub(super) struct Going {
     events: Events,
     owner: String,
     digest: Vec<u8>,
+    /// When the token is over that it was begun with.
+    expires: Option<SystemTime>,
 }
 
 /// A client that comes back with the answer.
@@ -109,18 +111,13 @@ impl Parked {
     fn park(&self, me: &str, question: String, going: Going) -> Option<String> {
         let state = format!("{me}:{}", random()?);
         let now = self.clock.now();
+        let until = (now + PATIENCE).min(going.expires.unwrap_or(now + PATIENCE));
         let mut calls = self.lock();
         calls.retain(|_, call| call.until > now);
         if calls.len() >= MOST {
             return None;
         }
-        let call = Call {
-            until: now + PATIENCE,
-            owner: going.owner.clone(),
-            digest: going.digest.clone(),
-            question,
-            going,
-        };
+        let call = Call { until, owner: going.owner.clone(), digest: going.digest.clone(), question, going };
         calls.insert(state.clone(), call);
         Some(state)
     }
@@ -160,6 +157,7 @@ impl Talk<'_> {
             events: Events::of(body),
             owner: place(self.caller.who.identity()),
             digest: digest_of(asked.message),
+            expires: self.caller.who.identity().expires(),
         };
         let words = Words::of(self, peer, session.flights.clone(), true);
         going_on(self.lasting(), going, words, asked.id.get().to_owned())
@@ -197,8 +195,9 @@ impl Talk<'_> {
         &self,
         back: &Back,
         question: &str,
-        going: Going,
+        mut going: Going,
     ) -> Result<Response<Body>, Refused> {
+        going.expires = self.caller.who.identity().expires();
         let peer = self.hub.peer(going.place)?;
         let (id, token) = (back.id.clone(), back.token.clone());
         let flight = Flight { peer: going.place, id: id.clone(), token, about: About::Anything };

@@ -64,11 +64,10 @@ impl Relay {
         let naming = Naming::of(naming, backends.len());
         let peers = backends.into_iter().zip(tools).enumerate();
         let peers = peers.map(|(place, (backend, tools))| Peer::new(place, backend, tools)).collect();
-        let key = match sessions.key {
-            Some(key) => key,
-            None => passing_key()?,
+        let seal = match sessions.seal {
+            Some(seal) => Arc::new(seal),
+            None => Arc::new(Seal::new(passing_key()?, Vec::new())),
         };
-        let seal = Arc::new(Seal::new(key, Vec::new()));
         let tasks = Arc::new(Tasks::new(seal.clone()));
         let sessions = Sessions::new(seal, sessions.lifetime, sessions.idle, clock.clone());
         let catalogues = Arc::new(Catalogues::new(clock.clone()));

@@ -171,7 +171,9 @@ impl Talk<'_> {
                 Some((peer.place, rest.to_owned()))
             })
         };
+        // Nor need it be listed where there is nobody else who might have it.
+        let only = || (self.hub.peers.len() == 1).then(|| (0, uri.to_owned()));
         let unknown = || Refusal::unknown_resource(uri, self.speech.is_modern()).into();
-        known().or_else(prefixed).ok_or_else(unknown)
+        known().or_else(prefixed).or_else(only).ok_or_else(unknown)
     }
 }

@@ -4,6 +4,7 @@ use super::{
     catalog::{Catalogues, Kind},
     error::Refused,
     flights::{About, Flights},
+    links::Links,
     peer::Peer,
     session::{Session, place},
     talk::{Speech, Talk},
@@ -30,6 +31,7 @@ pub(super) struct Words {
     me: Arc<str>,
     /// What the client calls tasks, where not as the backend does.
     tasks: Option<Owned>,
+    links: Option<Links>,
 }
 
 /// Who knows what the client calls a resource.
@@ -80,6 +82,7 @@ impl Words {
             me: talk.hub.replicas.me().clone(),
             tasks: (!talk.hub.is_transparent())
                 .then(|| talk.hub.tasks.of(place(talk.caller.who.identity()), peer.name())),
+            links: Links::of(talk, peer.place),
         }
     }
 
@@ -121,10 +124,12 @@ impl Words {
                 if let Some(result) = heard.result.filter(|_| self.client_is_modern && self.on_line) {
                     edits.add_members(result, AS_MODERN);
                 }
-                if let (Some(result), Named::As(named)) = (heard.result, &self.named)
-                    && !named.is_empty()
-                {
+                let named = if let Named::As(named) = &self.named { named.as_slice() } else { &[] };
+                if let (Some(result), false) = (heard.result, named.is_empty()) {
                     rename_contents(&mut edits, result, named);
+                }
+                if let (Some(result), Some(links)) = (heard.result, &self.links) {
+                    links.rename(&mut edits, result, named);
                 }
             }
             (Some(method), Some(id)) => {
@@ -283,6 +288,7 @@ mod tests {
             named: Named::As(Vec::new()),
             me: "me".into(),
             tasks: None,
+            links: None,
         }
     }
 
