@@ -179,6 +179,26 @@ pub(crate) async fn subscriptions_hear(house: &House) {
 }
 
 #[tokio::test]
+async fn a_backend_is_told_when_the_last_subscription_to_a_resource_is_over() {
+    let house = House::build().await;
+    let heard = &house.heard_by_old;
+    let told = || heard.requests().iter().filter(|request| request.contains("resources/unsubscribe")).count();
+    let chosen = || SubscriptionFilter::builder().resource_subscriptions([WATCHED]).build();
+    let (client, _heard) = connect(&house.gateway, Era::Modern).await;
+    let over = client.listen(chosen()).await.unwrap();
+    let mut other = client.listen(chosen()).await.unwrap();
+    drop(over);
+    for _ in 0..3 {
+        house.old.change(Change::watched_resource());
+        assert!(other.next().await.unwrap().is_some());
+    }
+    assert_eq!(told(), 0, "somebody watches it still");
+    drop(other);
+    heard.wait_for("resources/unsubscribe").await;
+    assert_eq!(told(), 1);
+}
+
+#[tokio::test]
 async fn the_client_of_a_session_hears_of_changes_whatever_a_backend_speaks() {
     sessions_hear(&House::build().await).await;
 }

@@ -12,7 +12,7 @@ use super::{
     session::Session,
     sse::{Event, Events, changed, streaming},
     talk::{Talk, Way, modern_headers},
-    wire::{Heard, quoted},
+    wire::Heard,
     words::Words,
 };
 use axum::{
@@ -212,25 +212,21 @@ impl Talk<'_> {
         let news = self.news_of(session, peer).await?;
         let line = session.line(peer, self.caller).await?;
         let mut agreed = filter.of(&announced(&line.hello));
-        let mut watched = Vec::new();
-        for (ours, theirs) in &chosen.resources {
-            let members = format!("\"uri\":{}", quoted(theirs));
-            if self.ask_on_line(session, peer, "resources/subscribe", &members).await.is_ok() {
-                session.lines.watch(peer.place, theirs, ours);
-                watched.push(theirs.clone());
-            }
-        }
+        let watching = self.watch(session, peer, &chosen.resources).await;
+        let watched = watching.watched().to_vec();
         let told = Subscribed { id: id.to_owned(), filter: filter.clone(), watched: watched.clone() };
         if let (Some(agreed), false) = (agreed.as_object_mut(), watched.is_empty()) {
             agreed.insert("resourceSubscriptions".to_owned(), watched.into());
         }
         let words = Words::of(self, peer, session.flights.clone(), true).calling(&chosen.resources);
-        let events = stream::try_unfold((news, words, told), |(mut news, words, told)| async move {
+        // It ends with the stream.
+        let state = (watching, news, words, told);
+        let events = stream::try_unfold(state, |(watching, mut news, words, told)| async move {
             loop {
                 match news.recv().await {
                     Ok(event) => {
                         if let Some(event) = told.event(event).and_then(|event| words.event(event)) {
-                            return Ok(Some((event.into_bytes(), (news, words, told))));
+                            return Ok(Some((event.into_bytes(), (watching, news, words, told))));
                         }
                     }
                     Err(RecvError::Closed) => return Ok(None),

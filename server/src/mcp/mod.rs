@@ -51,6 +51,7 @@ mod strict;
 mod talk;
 mod tasks;
 mod view;
+mod watching;
 mod wire;
 mod words;
 

@@ -12,6 +12,7 @@ use super::{
     line::Lines,
     questions::Questions,
     shared::Shared,
+    watching::Watchers,
 };
 use crate::store::{Seal, SealingKey};
 use aws_lc_rs::{
@@ -51,6 +52,7 @@ pub(super) struct Session {
     pub(super) cancels: Cancels,
     /// What backends tell it, where several listen.
     pub(super) news: Shared,
+    pub(super) watchers: Watchers,
     /// What it is called where others know of it, too.
     pub(super) name: OnceLock<Named>,
     latest: Mutex<Option<Latest>>,
@@ -176,6 +178,7 @@ impl Session {
             questions: Questions::default(),
             cancels: Cancels::default(),
             news: Shared::default(),
+            watchers: Watchers::of(peers),
             name: OnceLock::new(),
             latest: Mutex::default(),
         }
