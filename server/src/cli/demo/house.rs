@@ -55,6 +55,16 @@ fn configuration(
     let region_signed = if broken == Some(Break::Signature) { "eu-north-1" } else { region };
     let fallback = if broken == Some(Break::Role) { String::new() } else { format!("fallback: '{USER}'") };
     let (archive, workshop) = (archive.url(), workshop.url());
+    let aws = format!(
+        "auth:
+      aws:
+        service: {service}
+        region: {region_signed}
+        sts: {{endpoint: '{sts}', region: {region}}}
+        session_name: '{{claims.email}}'
+        roles:
+          rules: [{{when: '\"admins\" in claims.groups', role: '{ADMIN}'}}]"
+    );
     format!(
         "
 listen: '{listen}'
@@ -68,25 +78,11 @@ authorization_server:
 backends:
   warehouse:
     url: '{mcp}'
-    auth:
-      aws:
-        service: {service}
-        region: {region_signed}
-        sts: {{endpoint: '{sts}', region: {region}}}
-        session_name: '{{claims.email}}'
-        roles:
-          rules: [{{when: '\"admins\" in claims.groups', role: '{ADMIN}'}}]
+    {aws}
           {fallback}
   archive:
     url: '{archive}{PATH}'
-    auth:
-      aws:
-        service: {service}
-        region: {region_signed}
-        sts: {{endpoint: '{sts}', region: {region}}}
-        session_name: '{{claims.email}}'
-        roles:
-          rules: [{{when: '\"admins\" in claims.groups', role: '{ADMIN}'}}]
+    {aws}
   workshop:
     url: '{workshop}{PATH}'
     auth: none
