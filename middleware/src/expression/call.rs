@@ -33,7 +33,9 @@ impl Call {
     ///
     /// let claims = serde_json::json!({"iss": "https://login.example.com", "sub": "alice", "team": "data"});
     /// let alice = Supposed::from_claims(claims.as_object().cloned().unwrap_or_default())?;
-    /// let may = |rule| Ok::<_, countersign::Error>(Expression::compile(rule)?.may_be_true(&alice.facts().calling(&Call::any())));
+    /// let may = |rule| Ok::<_, Box<dyn std::error::Error>>(
+    ///     Expression::compile(rule)?.may_be_true(&alice.facts().calling(&Call::any())),
+    /// );
     /// assert!(may("claims.team == 'data' && tool.name == 'query'")?);
     /// assert!(!may("claims.team == 'ops' && tool.name == 'query'")?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
