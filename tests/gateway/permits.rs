@@ -286,6 +286,11 @@ async fn a_backend_of_which_nobody_may_use_anything_hears_and_says_nothing() {
     let listed = message(&gateway.modern("bob", "tools/list", json!({})).await);
     assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 1, "{listed}");
     assert_eq!(listed["result"]["_meta"]["countersign/backends"], json!({"open": {"status": "ok"}}));
+    for name in ["closed__test_simple_text", "closed__nothing"] {
+        let call = called(name, &json!({}));
+        let refused = message(&gateway.modern("bob", "tools/call", call).await);
+        assert_eq!(refused["error"]["message"], format!("there is no tool `{name}`"));
+    }
     let (session, _) = gateway.initialize("bob").await;
     let level = r#"{"jsonrpc":"2.0","id":2,"method":"logging/setLevel","params":{"level":"debug"}}"#;
     let set = gateway.in_session("bob", &session, Method::POST, level).await;

@@ -130,7 +130,7 @@ async fn the_extension_is_announced_where_a_backend_has_it_and_nobody_lists_task
 }
 
 #[tokio::test]
-async fn news_of_tasks_are_for_those_who_know_tasks() {
+async fn news_of_tasks_are_for_those_who_know_tasks_and_nobody_watches_without_end() {
     let house = House::build().await;
     let listen = json!({"notifications": {"taskIds": ["one:a:b"], "toolsListChanged": true}});
     let refused = house.gateway.modern("bob", "subscriptions/listen", listen).await;
@@ -138,6 +138,12 @@ async fn news_of_tasks_are_for_those_who_know_tasks() {
     let error = message(&refused)["error"].clone();
     assert_eq!(error["code"], -32021, "{error}");
     assert_eq!(error["data"]["requiredCapabilities"]["extensions"], json!({TASKS: {}}));
+    let names: Vec<String> = (0..1_001).map(|number| format!("a://{number}")).collect();
+    let listen = json!({"notifications": {"resourceSubscriptions": names}});
+    let refused = message(&house.gateway.modern("bob", "subscriptions/listen", listen).await);
+    assert_eq!(refused["error"]["code"], -32602, "{refused}");
+    let what = "a client may watch 1000 resources and tasks; let go of some first";
+    assert_eq!(refused["error"]["message"], what);
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! What backends had when they last said so, for each person: their names stay theirs while they fail, so that nothing of
 //! another backend's is called in their place.
 
-use super::{catalog::Kind, pool::Authority};
+use super::{
+    catalog::{Kind, fits},
+    pool::Authority,
+};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
 /// By what clients call it: which backend has it, and what that calls it.
-type Owners = Vec<(String, (usize, String))>;
+pub(super) type Owners = HashMap<String, (usize, String)>;
 
 /// What was learned, within bounds.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ impl Before {
     pub(super) fn learn(&self, person: Authority, kind: Kind, owners: Owners) {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         lists.entry(person).or_default().insert(kind, owners);
-        let names = |known: &HashMap<Kind, Owners>| known.values().map(Vec::len).sum::<usize>();
+        let names = |known: &HashMap<Kind, Owners>| known.values().map(HashMap::len).sum::<usize>();
         let mut all: usize = lists.values().map(names).sum();
         while all > self.most {
             let other = lists.keys().find(|other| **other != person).copied();
@@ -45,8 +48,15 @@ impl Before {
     /// Whose thing this person called so, and what that backend calls it.
     pub(super) fn owner(&self, person: Authority, kind: Kind, ours: &str) -> Option<(usize, String)> {
         let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        let owners = lists.get(&person)?.get(&kind)?;
-        owners.iter().find(|(known, _)| known == ours).map(|(_, owner)| owner.clone())
+        lists.get(&person)?.get(&kind)?.get(ours).cloned()
+    }
+
+    /// The same of a template that keeps its backend's name, and that `uri` fits.
+    pub(super) fn owner_of_template(&self, person: Authority, uri: &str) -> Option<(usize, String)> {
+        let lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut templates = lists.get(&person)?.get(&Kind::Templates)?.iter();
+        let (_, (place, _)) = templates.find(|(ours, (_, theirs))| *ours == theirs && fits(ours, uri))?;
+        Some((*place, uri.to_owned()))
     }
 
     /// What the backend at `place` had: by what clients call it, and by what the backend does.
@@ -77,13 +87,18 @@ mod tests {
     fn each_person_has_what_they_saw() {
         let before = Before::default();
         before.learn(person(1), Kind::Tools, names(3));
-        assert_eq!(
-            before.of(person(1), Kind::Tools, 0),
-            [("ours-0".into(), "theirs-0".into()), ("ours-2".into(), "theirs-2".into())]
-        );
+        let mut had = before.of(person(1), Kind::Tools, 0);
+        had.sort_unstable();
+        assert_eq!(had, [("ours-0".into(), "theirs-0".into()), ("ours-2".into(), "theirs-2".into())]);
         assert_eq!(before.of(person(1), Kind::Tools, 1).len(), 1);
         assert!(before.of(person(1), Kind::Prompts, 0).is_empty());
         assert!(before.of(person(2), Kind::Tools, 0).is_empty());
+        assert_eq!(before.owner(person(1), Kind::Tools, "ours-1"), Some((1, "theirs-1".into())));
+        let templates = [("a://{x}", (0, "a://{x}")), ("one+b://{x}", (1, "b://{x}"))];
+        let owned = templates.map(|(ours, (place, theirs))| (ours.to_owned(), (place, theirs.to_owned())));
+        before.learn(person(1), Kind::Templates, owned.into_iter().collect());
+        assert_eq!(before.owner_of_template(person(1), "a://7"), Some((0, "a://7".into())));
+        assert_eq!(before.owner_of_template(person(1), "b://7"), None);
         before.learn(person(1), Kind::Tools, names(1));
         assert!(before.of(person(1), Kind::Tools, 1).is_empty(), "only the last list counts");
     }

@@ -1,6 +1,7 @@
 //! What a backend has: its lists, read to their end; and whose it is what a client asks for.
 
 use super::{
+    before::Owners,
     error::{Refusal, Refused},
     lasting::{Lists, Wanted},
     naming::Naming,
@@ -75,6 +76,8 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 /// How long the owners are remembered that a list told, and of how many callers.
 const REMEMBERED: Duration = Duration::from_secs(60);
 const MOST_CALLERS: usize = 10_000;
+/// How many names of links are known of one caller, beside those of lists.
+const MOST_NAMES: usize = 100_000;
 
 impl Kind {
     /// What a method lists.
@@ -253,16 +256,25 @@ impl Catalogues {
     }
 
     /// Remembers whose things of this kind are.
-    pub(super) fn learn(&self, authority: Authority, kind: Kind, owners: Vec<(String, (usize, String))>) {
+    pub(super) fn learn(&self, authority: Authority, kind: Kind, owners: Owners) {
         self.with(authority, |found| {
             found.owners.retain(|(of, _), _| *of != kind);
             if kind == Kind::Templates {
-                let template = |(template, (place, theirs)): &(String, (usize, String))| {
+                let template = |(template, (place, theirs)): (&String, &(usize, String))| {
                     (template.clone(), *place, template.len().saturating_sub(theirs.len()))
                 };
                 found.templates = owners.iter().map(template).collect();
             }
             found.owners.extend(owners.into_iter().map(|(name, owner)| ((kind, name), owner)));
+        });
+    }
+
+    /// Remembers one more name, if there is room.
+    pub(super) fn note(&self, authority: Authority, kind: Kind, ours: String, owner: (usize, String)) {
+        self.with(authority, |found| {
+            if found.owners.len() < MOST_NAMES {
+                found.owners.insert((kind, ours), owner);
+            }
         });
     }
 
@@ -347,7 +359,7 @@ impl Catalogues {
 }
 
 /// Whether a URI may be what a template (RFC 6570) makes: its fixed parts are there, in their order.
-fn fits(template: &str, uri: &str) -> bool {
+pub(super) fn fits(template: &str, uri: &str) -> bool {
     let (mut template, mut uri) = (template, uri);
     let mut fixed_start = true;
     loop {

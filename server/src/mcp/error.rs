@@ -1,6 +1,7 @@
 //! Errors become JSON-RPC here, and nowhere else.
 
 use super::connect::Missing;
+use super::line::MOST_WATCHED;
 use super::tasks::TASKS;
 use super::wire::{Edits, Heard};
 use crate::upstream::Unavailable;
@@ -100,6 +101,12 @@ impl Refusal {
     /// No backend has it, or none that this caller may know of.
     pub(super) fn unknown(what: &str, name: &str) -> Self {
         Self::new(StatusCode::OK, -32602, format!("there is no {what} `{name}`"))
+    }
+
+    /// The client watches as much as it may.
+    pub(super) fn watches_enough() -> Self {
+        let what = format!("a client may watch {MOST_WATCHED} resources and tasks; let go of some first");
+        Self::new(StatusCode::OK, -32602, what)
     }
 
     /// The client asks for what it does not say that it knows.

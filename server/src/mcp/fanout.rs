@@ -87,7 +87,7 @@ impl Talk<'_> {
         }
         let ttl = if ttl == u64::MAX { 0 } else { ttl };
         let items = format!("[{}]", merging.items.join(","));
-        let owners: Vec<_> = merging.owners.into_iter().collect();
+        let owners = merging.owners;
         self.hub.before.learn(person, kind, owners.clone());
         self.hub.catalogues.learn(self.authority, kind, owners);
         Ok(Merged { items, ttl, status })

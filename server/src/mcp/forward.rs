@@ -58,6 +58,12 @@ impl Talk<'_> {
         } else if let Some(theirs) = &asked.target.subject {
             Box::pin(self.permit_use(peer, asked.message, theirs)).await?;
         }
+        if let Speech::Legacy(session) = &self.speech
+            && asked.method() == "resources/subscribe"
+            && session.lines.watch_enough()
+        {
+            return Err(Refusal::watches_enough().into());
+        }
         let mut way = self.way(peer).await?;
         if let (Way::Stateless, Speech::Legacy(session), true) =
             (&way, &self.speech, asked.is_about_watching())
@@ -247,7 +253,7 @@ impl Talk<'_> {
     }
 
     /// What the client calls the resource that it reads, where the backend calls it something else.
-    fn renamed(&self, asked: &Asked<'_>) -> Vec<(String, String)> {
+    pub(super) fn renamed(&self, asked: &Asked<'_>) -> Vec<(String, String)> {
         let reads = asked.method() == "resources/read";
         let ours = asked.message.params.uri.as_ref().map(|uri| uri.value.clone());
         let theirs = asked.target.subject.clone();

@@ -44,6 +44,9 @@ struct Wishes {
     watched: BTreeMap<usize, BTreeMap<String, String>>,
 }
 
+/// How many resources may be watched in a session, or by one subscription.
+pub(super) const MOST_WATCHED: usize = 1_000;
+
 impl Lines {
     pub(super) fn to(peers: usize) -> Self {
         let open = (0..peers).map(|_| sync::Mutex::default()).collect();
@@ -59,6 +62,13 @@ impl Lines {
         lines
     }
 
+    pub(super) async fn is_open(&self, place: usize) -> bool {
+        match self.open.get(place) {
+            Some(line) => line.lock().await.is_some(),
+            None => false,
+        }
+    }
+
     pub(super) fn want_level(&self, level: &str) {
         self.wishes().level = Some(level.to_owned());
     }
@@ -66,6 +76,11 @@ impl Lines {
     pub(super) fn watch(&self, place: usize, theirs: &str, ours: &str) {
         self.wishes().watched.entry(place).or_default().insert(theirs.to_owned(), ours.to_owned());
         self.changes.send_replace(());
+    }
+
+    /// Whether nothing more can be watched.
+    pub(super) fn watch_enough(&self) -> bool {
+        self.wishes().watched.values().map(BTreeMap::len).sum::<usize>() >= MOST_WATCHED
     }
 
     /// What is watched at one backend: by what the client calls it, and what the backend does.

@@ -1,7 +1,7 @@
 //! Links to resources in what backends answer, each by a name under which the client finds it here.
 //!
-//! A resource that nobody else has keeps its own. One whose name is another backend's, and one that no list has, gets a
-//! name that says whose it is; unless it is an address of the web, where clients may look for themselves.
+//! One that the caller has seen in lists has its name there. Any other gets a name that says whose it is; unless it is an
+//! address of the web, where clients may look for themselves.
 
 use super::{
     catalog::Kind,
@@ -36,6 +36,9 @@ struct Answer<'a> {
     /// Of a resource.
     #[serde(borrow)]
     contents: Option<&'a RawValue>,
+    /// What a task came to, which is an answer of its own.
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -87,24 +90,36 @@ impl Links {
         match self.owner(theirs) {
             Some((place, name)) if place == self.place && name == theirs => None,
             None if is_of_the_web() => None,
-            Some(_) | None => Some(of_backend(peer, theirs)),
+            Some(_) | None => {
+                let ours = of_backend(peer, theirs);
+                // Nobody has to be asked whose it is when the client follows the link.
+                let owner = (self.place, theirs.to_owned());
+                self.hub.catalogues.note(self.authority, Kind::Resources, ours.clone(), owner);
+                Some(ours)
+            }
         }
     }
 
     /// Whose resource the client calls so, as far as anybody has looked.
     fn owner(&self, ours: &str) -> Option<(usize, String)> {
         let Hub { catalogues, before, .. } = &*self.hub;
-        let kinds = [Kind::Resources, Kind::Templates];
-        let listed = || kinds.into_iter().find_map(|kind| catalogues.owner(self.authority, kind, ours));
-        let of_template = || catalogues.owner_of_template(self.authority, ours);
-        let listed_before = || kinds.into_iter().find_map(|kind| before.owner(self.person, kind, ours));
-        listed().or_else(of_template).or_else(listed_before)
+        let listed = catalogues.owner(self.authority, Kind::Resources, ours);
+        listed
+            .or_else(|| catalogues.owner_of_template(self.authority, ours))
+            .or_else(|| before.owner(self.person, Kind::Resources, ours))
+            .or_else(|| before.owner_of_template(self.person, ours))
     }
 }
 
 /// The names of resources in a result, as they were written.
-fn links_in(result: &str) -> Vec<&RawValue> {
-    let Answer { content, messages, contents } = serde_json::from_str(result).unwrap_or_default();
+fn links_in(text: &str) -> Vec<&RawValue> {
+    let answer: Answer<'_> = serde_json::from_str(text).unwrap_or_default();
+    let of_task = read(answer.result).map(|task| links_of(&task)).unwrap_or_default();
+    links_of(&answer).into_iter().chain(of_task).collect()
+}
+
+fn links_of<'a>(answer: &Answer<'a>) -> Vec<&'a RawValue> {
+    let Answer { content, messages, contents, .. } = *answer;
     let messages: Vec<Message<'_>> = read(messages).unwrap_or_default();
     let of_messages = messages.into_iter().filter_map(|message| read(Some(message.content)));
     let blocks = read::<Vec<Block<'_>>>(content).into_iter().flatten().chain(of_messages);
@@ -138,6 +153,10 @@ mod tests {
                 vec![r#""a://3""#],
             ),
             (r#"{"contents":[{"uri":"a://4"},{"text":"x"}]}"#, vec![r#""a://4""#]),
+            (
+                r#"{"taskId":"t","result":{"content":[{"type":"resource_link","uri":"a://5"}]}}"#,
+                vec![r#""a://5""#],
+            ),
             (r#"{"content":{"type":"resource_link","uri":"no"}}"#, vec![]),
             (r#"{"content":[7],"messages":null}"#, vec![]),
         ] {

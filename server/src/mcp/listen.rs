@@ -6,7 +6,7 @@ use super::{
     filter::{Chosen, Filter, Subscribed, announced, merge},
     flights::{About, Flight},
     follow::Listener,
-    line::Line,
+    line::{Line, MOST_WATCHED},
     message::Message,
     peer::{Peer, Request, Said},
     session::Session,
@@ -103,6 +103,9 @@ impl Talk<'_> {
         let wrong = || Refusal::invalid_params("`notifications` is not what a subscription takes");
         let filter = message.params.notifications.ok_or_else(wrong)?;
         let filter: Filter = serde_json::from_str(filter.get()).map_err(|_| wrong())?;
+        if filter.resource_subscriptions.len() + filter.task_ids.len() > MOST_WATCHED {
+            return Err(Refusal::watches_enough().into());
+        }
         if !filter.task_ids.is_empty() && !abilities::extends_to_tasks(self.speech.capabilities()) {
             return Err(Refusal::lacks_tasks().into());
         }

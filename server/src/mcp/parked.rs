@@ -56,8 +56,10 @@ pub(super) struct Going {
     events: Events,
     owner: String,
     digest: Vec<u8>,
-    /// When the token is over that it was begun with.
+    /// When the token is over with which it was begun, or went on last.
     expires: Option<SystemTime>,
+    /// What the client calls resources otherwise than the backend.
+    renamed: Vec<(String, String)>,
 }
 
 /// A client that comes back with the answer.
@@ -158,8 +160,9 @@ impl Talk<'_> {
             owner: place(self.caller.who.identity()),
             digest: digest_of(asked.message),
             expires: self.caller.who.identity().expires(),
+            renamed: self.renamed(asked),
         };
-        let words = Words::of(self, peer, session.flights.clone(), true);
+        let words = Words::of(self, peer, session.flights.clone(), true).calling(&going.renamed);
         going_on(self.lasting(), going, words, asked.id.get().to_owned())
     }
 
@@ -204,7 +207,7 @@ impl Talk<'_> {
         going.session.flights.go_on(going.fresh, flight);
         let body = format!(r#"{{"jsonrpc":"2.0","id":{question},"result":{}}}"#, back.answer);
         going.session.post(peer, self.caller, None, body.into()).await?;
-        let words = Words::of(self, peer, going.session.flights.clone(), true);
+        let words = Words::of(self, peer, going.session.flights.clone(), true).calling(&going.renamed);
         Ok(going_on(self.lasting(), going, words, id))
     }
 }

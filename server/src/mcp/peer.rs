@@ -14,7 +14,10 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use bytes::Bytes;
-use countersign::proof::{Authenticated, Operation, Tool};
+use countersign::{
+    clock::{Clock, SystemClock},
+    proof::{Authenticated, Operation, Tool},
+};
 use http_body_util::{BodyExt, Limited};
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -37,6 +40,13 @@ pub(super) struct Peer {
 pub(super) struct Caller<'c> {
     pub(super) who: &'c Authenticated,
     pub(super) headers: &'c HeaderMap,
+}
+
+impl Caller<'_> {
+    /// Whether nothing can be done any more with the caller's token.
+    pub(super) fn is_over(&self) -> bool {
+        self.who.identity().expires().is_some_and(|end| end <= SystemClock.now())
+    }
 }
 
 /// A request for a backend.

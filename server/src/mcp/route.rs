@@ -157,20 +157,24 @@ impl Talk<'_> {
         if let Some(owner) = known() {
             return Ok(owner);
         }
-        for kind in [Kind::Resources, Kind::Templates] {
-            self.list_all(kind).await?;
-            // Now, because what was learned is forgotten as soon as a backend says that it has changed.
-            if let Some(owner) = known() {
-                return Ok(owner);
-            }
-        }
-        // Not listed, but it says whose it is. Only now: there are schemes with a plus of their own.
         let prefixed = || {
             self.hub.peers.iter().find_map(|peer| {
                 let rest = uri.strip_prefix(peer.name())?.strip_prefix('+')?;
                 Some((peer.place, rest.to_owned()))
             })
         };
+        for kind in [Kind::Resources, Kind::Templates] {
+            if let Err(refused) = self.list_all(kind).await
+                && prefixed().is_none()
+            {
+                return Err(refused);
+            }
+            // Now, because what was learned is forgotten as soon as a backend says that it has changed.
+            if let Some(owner) = known() {
+                return Ok(owner);
+            }
+        }
+        // Not listed, but it says whose it is. Only now: there are schemes with a plus of their own.
         // Nor need it be listed where there is nobody else who might have it.
         let only = || (self.hub.peers.len() == 1).then(|| (0, uri.to_owned()));
         let unknown = || Refusal::unknown_resource(uri, self.speech.is_modern()).into();

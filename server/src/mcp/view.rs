@@ -154,7 +154,7 @@ impl Talk<'_> {
     ) -> Result<(Tool, Result<String, Unfit>), Refused> {
         let ours = message.subject().unwrap_or_default();
         let unknown = || Refused::from(Refusal::unknown("tool", ours));
-        if peer.tools.shown(name).is_none() {
+        if peer.tools.shown(name).is_none() || !self.may_see(peer, None, &Call::any()) {
             return Err(unknown());
         }
         let hides_some = peer.tools.hide_some() || !self.hub.access.is_open();

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::task;
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
 /// How many subscriptions watch each resource, by backend and by what that calls it. Whoever tells a backend holds on to
 /// it meanwhile, so that nobody stops what another has just begun.
@@ -25,8 +25,9 @@ pub(super) struct Watching {
     watched: Vec<String>,
 }
 
-/// How long it may take to tell a backend.
+/// How long it may take to tell a backend, and how long all of a subscription's.
 const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(3600);
 
 impl Watchers {
     pub(super) fn of(peers: usize) -> Self {
@@ -47,12 +48,18 @@ impl Talk<'_> {
         let session = watching.session.clone();
         let Some(watchers) = session.watchers.0.get(place) else { return watching };
         for (ours, theirs) in resources {
-            let mut watchers = watchers.lock().await;
+            let mut counts = watchers.lock().await;
+            // Before it is told: whoever stops waiting takes it back.
+            *counts.entry(theirs.clone()).or_default() += 1;
+            watching.watched.push(theirs.clone());
+            session.lines.watch(place, theirs, ours);
             let members = format!("\"uri\":{}", quoted(theirs));
-            if self.ask_on_line(&session, peer, "resources/subscribe", &members).await.is_ok() {
-                session.lines.watch(place, theirs, ours);
-                *watchers.entry(theirs.clone()).or_default() += 1;
-                watching.watched.push(theirs.clone());
+            let asked = self.ask_on_line(&session, peer, "resources/subscribe", &members);
+            if !matches!(timeout(PATIENCE, asked).await, Ok(Ok(_))) {
+                watching.watched.pop();
+                if is_last(&mut counts, theirs) {
+                    session.lines.stop_watching(place, theirs);
+                }
             }
         }
         watching
@@ -72,25 +79,38 @@ impl Drop for Watching {
             return;
         }
         let (lasting, session, place) = (self.lasting.clone(), self.session.clone(), self.place);
-        task::beside(PATIENCE, async move {
+        task::beside(LONGEST, async move {
             let talk = lasting.talk();
             let (Ok(peer), Some(watchers)) = (talk.hub.peer(place), session.watchers.0.get(place)) else {
                 return;
             };
             for theirs in watched {
-                let mut watchers = watchers.lock().await;
-                let left = watchers.get(&theirs).map_or(0, |times| times.saturating_sub(1));
-                if left > 0 {
-                    watchers.insert(theirs, left);
+                let mut counts = watchers.lock().await;
+                if !is_last(&mut counts, &theirs) {
                     continue;
                 }
-                watchers.remove(&theirs);
                 session.lines.stop_watching(place, &theirs);
+                // Nothing is begun for it, nor in the name of somebody whose token is over.
+                if !session.lines.is_open(place).await || talk.caller.is_over() {
+                    continue;
+                }
                 let members = format!("\"uri\":{}", quoted(&theirs));
-                if talk.ask_on_line(&session, peer, "resources/unsubscribe", &members).await.is_err() {
+                let asked = talk.ask_on_line(&session, peer, "resources/unsubscribe", &members);
+                if !matches!(timeout(PATIENCE, asked).await, Ok(Ok(_))) {
                     tracing::info!(backend = peer.name(), "could not be told that nobody watches a resource");
                 }
             }
         });
+    }
+}
+
+/// One watches it less; whether that was the last.
+fn is_last(counts: &mut HashMap<String, usize>, theirs: &str) -> bool {
+    match counts.get_mut(theirs) {
+        Some(count) if *count > 1 => {
+            *count -= 1;
+            false
+        }
+        _ => counts.remove(theirs).is_some(),
     }
 }

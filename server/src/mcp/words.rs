@@ -199,6 +199,9 @@ impl Words {
                 if let (Some(tasks), Some(params)) = (&self.tasks, params) {
                     tasks.rename(edits, &Said::in_(params));
                 }
+                if let (Some(links), Some(params)) = (&self.links, params) {
+                    links.rename(edits, params, &[]);
+                }
             }
             "notifications/tools/list_changed" => self.catalogues.forget(self.place, Kind::Tools),
             "notifications/prompts/list_changed" => self.catalogues.forget(self.place, Kind::Prompts),
@@ -209,7 +212,7 @@ impl Words {
             tasks.rename_related(edits, &Said::in_(params));
         }
         if let Some(id) = meta.and_then(|meta| meta.subscription)
-            && let Some(flight) = self.flights.find(id.get())
+            && let Some(flight) = self.flights.find(id.get()).filter(|flight| !flight.id.is_empty())
         {
             edits.replace(id.get(), flight.id);
         }
