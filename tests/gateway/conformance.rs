@@ -1,10 +1,10 @@
-//! The official conformance suite through the gateway, with the AWS stack in between: what a server passes directly, it
-//! passes here. The suite `conformance` of `tests/run` prepares it.
+//! The official conformance suite through the gateway, without and with the AWS stack in between: what a server passes
+//! directly, it passes here. The suite `conformance` of `tests/run` prepares it.
 
 mod sign_in;
 
 use crate::{
-    gateway::Gateway,
+    gateway::{self, Gateway, mcp_at},
     suite::{Report, objections, required, run},
 };
 use axum::{Router, body::Body, extract::Request};
@@ -33,25 +33,39 @@ async fn nothing_of_2026_07_28_is_lost() {
 async fn nothing_is_lost(revision: &str, scenarios: usize) {
     let direct = Server::start(Everything::default().router()).await;
     let direct = run(&format!("{}{PATH}", direct.url()), revision).await;
-    let through = through_the_gateway(revision).await;
     let required = required(revision);
     assert_eq!(required.len(), scenarios, "{required:?}");
-    for scenario in &required {
-        let objections = objections(through.get(scenario));
-        assert!(objections.is_empty(), "{revision} {scenario}: {objections:#?}");
-    }
-    for (scenario, checks) in &direct {
-        let told = |report: &Report| {
-            let checks = report.get(scenario).into_iter().flatten();
-            checks.map(|check| (check.id.clone(), check.status)).collect::<Vec<_>>()
-        };
-        if objections(Some(checks)).is_empty() {
-            assert_eq!(told(&through), told(&direct), "{revision} {scenario}");
+    for through in [unsigned(revision).await, signed(revision).await] {
+        for scenario in &required {
+            let objections = objections(through.get(scenario));
+            assert!(objections.is_empty(), "{revision} {scenario}: {objections:#?}");
+        }
+        for (scenario, checks) in &direct {
+            let told = |report: &Report| {
+                let checks = report.get(scenario).into_iter().flatten();
+                checks.map(|check| (check.id.clone(), check.status)).collect::<Vec<_>>()
+            };
+            if objections(Some(checks)).is_empty() {
+                assert_eq!(told(&through), told(&direct), "{revision} {scenario}");
+            }
         }
     }
 }
 
-async fn through_the_gateway(revision: &str) -> Report {
+/// Through the gateway, which has nothing to sign.
+async fn unsigned(revision: &str) -> Report {
+    let server = Server::start(Everything::default().router()).await;
+    let gateway = Gateway::with(|text| {
+        let (start, _) = text.split_once("backends:").unwrap();
+        format!("{start}backends:\n{}", gateway::unsigned(&[("only", mcp_at(&server))]))
+    })
+    .await;
+    let in_between = with_a_token(&gateway).await;
+    run(&format!("{}/mcp", in_between.url()), revision).await
+}
+
+/// The same with the AWS stack in between.
+async fn signed(revision: &str) -> Report {
     let gateway = Gateway::over(
         |world| {
             let (service, region) = SERVICE;
