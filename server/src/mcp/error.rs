@@ -1,9 +1,11 @@
 //! Errors become JSON-RPC here, and nowhere else.
 
-use super::connect::Missing;
-use super::line::MOST_WATCHED;
-use super::tasks::TASKS;
-use super::wire::{Edits, Heard};
+use super::{
+    connect::Missing,
+    line::MOST_WATCHED,
+    tasks::TASKS,
+    wire::{Edits, Heard},
+};
 use crate::upstream::Unavailable;
 use axum::{
     body::Body,

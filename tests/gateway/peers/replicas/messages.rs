@@ -132,6 +132,19 @@ async fn an_ended_session_is_over_at_both() {
 }
 
 #[tokio::test]
+async fn what_one_replica_opened_at_a_backend_ends_when_the_session_is_ended_at_the_other() {
+    let doubled = Box::pin(Doubled::build()).await;
+    let Doubled { house, balancer, .. } = &doubled;
+    balancer.send_all_to(1);
+    let (session, _) = house.gateway.initialize("bob").await;
+    balancer.send_all_to(0);
+    // The gateway that is told has opened nothing for it.
+    let ended = house.gateway.in_session("bob", &session, Method::DELETE, "").await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT);
+    house.heard_by_old.wait_for("DELETE ").await;
+}
+
+#[tokio::test]
 async fn where_a_call_is_parked_nobody_else_is_any_more_the_client_is_told_to_try_again() {
     let Doubled { house, .. } = &Box::pin(Doubled::build()).await;
     let gateway = &house.gateway;
